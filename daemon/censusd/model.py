@@ -1,0 +1,324 @@
+"""The vocabulary of censusd: plain, frozen values that every layer speaks, and no I/O.
+
+Names and paths are *catalogue text* everywhere above the file system's edge: a ``str`` that maps back to exactly the
+bytes on disk (see ``censusd.filesystem.names``). A relative path joins names with ``/``; the repository's root is ``""``.
+Times are integers of nanoseconds since the epoch where they come from the disk, seconds where they are durations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+ROOT: Final = ""
+"""The relative path of a repository's root."""
+
+FileEntry = tuple[str, int, int, int, int, int]
+"""One regular file as listed: ``(name, size, mtime_ns, ctime_ns, inode, links)``.
+
+A plain tuple on purpose: a listing holds hundreds of thousands of them, a named tuple costs 12 % of a whole walk, and
+``marshal`` (which the listing digest is made with) takes only exact tuples.
+"""
+
+SubdirectoryEntry = tuple[str, int]
+"""One subdirectory as listed: ``(name, inode)``, from the directory entry alone; no stat is made for it."""
+
+
+class FileState(IntEnum):
+    """Whether a catalogued file or directory is on disk. Stored as a smallint; the values never change."""
+
+    PRESENT = 0
+    MISSING = 1
+    """Proved absent; kept for the grace period with its id, hash and metadata, then purged."""
+    IGNORED = 2
+    """Hidden by the ignore policy; comes back whole when it is included again."""
+
+
+class ScanPhase(IntEnum):
+    """How much is known of a file. Stored as a smallint; the values never change."""
+
+    QUICK = 0
+    """Only its stat is known, or its content has to be looked at again."""
+    DEEP = 1
+    """Its content hash and metadata belong to the stat on record."""
+
+
+class RepositoryState(StrEnum):
+    """What the catalogue believes of a repository as a whole."""
+
+    ACTIVE = "active"
+    OFFLINE = "offline"
+    """The root is not the root on record (unmounted, replaced, empty): nothing in it is touched."""
+    HELD = "held"
+    """The breaker holds back deletions until an operator releases them; everything else goes on."""
+    RETIRED = "retired"
+    """No longer in the configuration; its rows are kept until it is forgotten on purpose."""
+
+
+class Trigger(StrEnum):
+    """Why a piece of work was started."""
+
+    STARTUP = "startup"
+    REALTIME = "realtime"
+    RECONCILIATION = "reconciliation"
+    MANUAL = "manual"
+    OVERFLOW = "overflow"
+    REMOUNT = "remount"
+
+
+class OperationType(StrEnum):
+    """What kind of work a ``sync_operations`` row is about."""
+
+    QUICK_SCAN = "quick_scan"
+    """The first complete pass over a repository."""
+    RECONCILIATION = "reconciliation"
+    """A later pass over a whole repository or a subtree."""
+    REALTIME = "realtime"
+    """One settled group of changes that the watch reported."""
+    VERIFY = "verify"
+    """A pass that trusts no digest."""
+    DEEP_SCAN = "deep_scan"
+    PURGE = "purge"
+    """Rows whose grace period has passed are deleted."""
+
+
+class OperationStatus(StrEnum):
+    """How a piece of work stands."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    HELD = "held"
+    """Completed but for its deletions, which the breaker holds back."""
+
+
+class ProblemKind(StrEnum):
+    """Why something on disk could not be seen. None of these is ever proof that it is gone, except ``VANISHED``."""
+
+    PERMISSION = "permission"
+    IO = "io"
+    STALE = "stale"
+    DISCONNECTED = "disconnected"
+    TIMEOUT = "timeout"
+    RESOURCES = "resources"
+    NOT_A_DIRECTORY = "not_a_directory"
+    VANISHED = "vanished"
+    """The name gave ENOENT while its parent was open: it went away between two looks."""
+    REPLACED = "replaced"
+    """Another file is there than the one that was asked for."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be seen, as a value: what kind, and a sentence for people.
+
+    Attributes:
+        kind: the class of trouble, used in metrics and decisions.
+        detail: one line of plain text, for instance ``Permission denied (EACCES)``.
+    """
+
+    kind: ProblemKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one version of a file from another. Any inequality means *different*; none means *newer*.
+
+    Attributes:
+        size: bytes.
+        mtime_ns: time of the last change of content, nanoseconds since the epoch.
+        ctime_ns: time of the last change of content or inode, nanoseconds since the epoch.
+        device: device number of the file system.
+        inode: inode number, or 0 where the file system does not keep them stable.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was found in one directory: all of it, or only the names in ``looked``.
+
+    Attributes:
+        device: device number of the directory itself.
+        inode: inode number of the directory itself, or 0 where the file system does not keep them stable.
+        birth_ns: when the directory was created, or 0 where the file system does not say. With the inode it tells a
+            renamed directory from a new one that was given a freed inode number.
+        files: the regular files that the ignore policy lets through.
+        subdirectories: the directories that it lets through.
+        hidden: names of files and directories that it hides; tells *ignored* from *missing*.
+        unknown: names whose stat failed for another reason than absence; nothing may be concluded about them.
+        skipped: how many symlinks, sockets, FIFOs and devices were passed over.
+        digest: 16 bytes over everything above and the policy, of a complete listing only; equal digests mean that
+            nothing changed. Empty where there is none to compare.
+        looked: the names that were looked at one by one, or None where the directory was listed completely. A name
+            that was looked at and appears nowhere above is proved absent.
+    """
+
+    device: int
+    inode: int
+    birth_ns: int
+    files: list[FileEntry]
+    subdirectories: list[SubdirectoryEntry]
+    hidden: frozenset[str] = frozenset()
+    unknown: Mapping[str, Problem] = field(default_factory=lambda: MappingProxyType({}))
+    skipped: int = 0
+    digest: bytes = b""
+    looked: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One directory as it was seen: a listing, or the problem that prevented one.
+
+    Attributes:
+        path: relative path of the directory.
+        seen: the listing, or why there is none.
+    """
+
+    path: str
+    seen: Listing | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a reconcile has to look at. The three parts may be combined; everything absent is left alone.
+
+    Attributes:
+        subtrees: directories to walk in full, with all that is below them; ``("",)`` is the whole repository.
+        directories: directories to list without descending.
+        names: directory -> names in it to look at one by one; True where a writer has closed the name, so that its
+            content counts as changed even if its stat is equal.
+    """
+
+    subtrees: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+    names: Mapping[str, Mapping[str, bool]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def whole(cls) -> Scope:
+        """The whole repository."""
+        return cls(subtrees=(ROOT,))
+
+    @classmethod
+    def subtree(cls, path: str) -> Scope:
+        """One directory and all that is below it."""
+        return cls(subtrees=(path,))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this covers the whole repository."""
+        return ROOT in self.subtrees
+
+    def __bool__(self) -> bool:
+        return bool(self.subtrees or self.directories or self.names)
+
+    def describe(self) -> str:
+        """A short text for the journal and the log: the path if there is one, else counts."""
+        if self.is_whole:
+            return "/"
+        if len(self.subtrees) == 1 and not self.directories and not self.names:
+            return self.subtrees[0] + "/"
+        if not self.subtrees and not self.directories and len(self.names) == 1:
+            directory, names = next(iter(self.names.items()))
+            if len(names) == 1:
+                return f"{directory}/{next(iter(names))}" if directory else next(iter(names))
+            return f"{directory or '.'} ({len(names)} names)"
+        parts = (
+            (len(self.subtrees), "subtrees"),
+            (len(self.directories), "directories"),
+            (sum(len(names) for names in self.names.values()), "names"),
+        )
+        return ", ".join(f"{count} {what}" for count, what in parts if count)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one operation saw and did. Everything adds up: ``files_scanned`` is what was compared or found equal.
+
+    Attributes:
+        files_scanned: files looked at on disk.
+        directories: directories listed, or looked at by name.
+        added: files new to the catalogue.
+        updated: files whose content or stat differed, and files that came back.
+        moved: files that kept their row at a new place. A moved directory counts once, in ``directories_moved``.
+        removed: files proved absent and marked missing.
+        ignored: files that the policy hides since this operation.
+        directories_moved: directories that kept their row at a new place.
+        problems: directories and files that could not be seen.
+        bytes_hashed: content read by the deep scan.
+        purged: rows deleted after their grace period.
+    """
+
+    files_scanned: int = 0
+    directories: int = 0
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    removed: int = 0
+    ignored: int = 0
+    directories_moved: int = 0
+    problems: int = 0
+    bytes_hashed: int = 0
+    purged: int = 0
+
+    @property
+    def changed(self) -> int:
+        """How many rows differ because of this operation."""
+        return (
+            self.added + self.updated + self.moved + self.removed + self.ignored + self.directories_moved + self.purged
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOperation:
+    """One settled piece of work, as the journal records it.
+
+    Attributes:
+        id: row number in ``sync_operations``; 0 where nothing was worth a row.
+        repository_id: the repository it belongs to.
+        type: what kind of work.
+        trigger: why it was started.
+        scope: what it looked at, as text for people.
+        status: how it ended.
+        counts: what it saw and did.
+        duration: seconds.
+        error: why it failed or is held, or None.
+    """
+
+    id: int
+    repository_id: UUID
+    type: OperationType
+    trigger: Trigger
+    scope: str
+    status: OperationStatus
+    counts: Counts
+    duration: float
+    error: str | None = None
+
+
+def join(directory: str, name: str) -> str:
+    """The relative path of ``name`` in ``directory``."""
+    return f"{directory}/{name}" if directory else name
+
+
+def split(path: str) -> tuple[str, str]:
+    """The parent directory and the last name of a relative path; the root gives ``("", "")``."""
+    directory, _, name = path.rpartition("/")
+    return directory, name
+
+
+def is_below(path: str, ancestor: str) -> bool:
+    """Whether ``path`` is ``ancestor`` itself or lies below it."""
+    return not ancestor or path == ancestor or path.startswith(ancestor + "/")
