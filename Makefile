@@ -1,0 +1,53 @@
+# Everything a checkout can do. Each target that needs the virtual environment sees to it first (`setup`), so any of them
+# can be the first command in a fresh clone. Values reach the recipes as environment variables, never as text, so that
+# paths with spaces are safe.
+
+# Where the virtual environment goes, with the caches of the tools in it.
+VENV := .venv
+# The Python to make it with; empty: python3, or the newest that is new enough.
+PYTHON :=
+# Where `make run` keeps its catalogue and its sample library; empty: .state (see .ci/start).
+STATE :=
+# The trees for `make run`, separated by spaces; empty: the sample library.
+REPO :=
+# More arguments for the tool behind a target, as in: make test ARGS="-k names -x"
+ARGS :=
+
+override VENV := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))
+export VENV PYTHON STATE REPO
+export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
+export MYPY_CACHE_DIR := $(VENV)/cache/mypy
+export RUFF_CACHE_DIR := $(VENV)/cache/ruff
+
+PYTEST = "$$VENV/bin/pytest" -o cache_dir="$$VENV/cache/pytest"
+
+.PHONY: help setup run test lint format lock clean
+
+help: ## Say what can be made (this text)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+setup: ## Make the virtual environment, if it is not there and sound
+	@.ci/setup
+
+run: setup ## Run the daemon on a sample library, or on yours: make run REPO="/path/one /path/two"
+	@exec .ci/start
+
+test: setup ## Run the fast tests, with a real PostgreSQL
+	@$(PYTEST) -n logical --maxprocesses 8 -m "not system and not slow" $(ARGS)
+
+lint: setup ## Check style, types and who imports whom
+	"$$VENV/bin/ruff" check
+	"$$VENV/bin/ruff" format --check
+	"$$VENV/bin/mypy"
+	"$$VENV/bin/lint-imports" --no-logo --cache-dir "$$VENV/cache/import-linter"
+
+format: setup ## Put the code into the house style
+	"$$VENV/bin/ruff" check --fix-only
+	"$$VENV/bin/ruff" format
+
+lock: ## Write the lock files anew; ARGS=--upgrade for the newest versions
+	@.ci/lock $(ARGS)
+
+clean: ## Remove what was made here
+	rm -rf .venv .state build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find daemon tests .ci -name __pycache__ -prune -exec rm -rf {} +
