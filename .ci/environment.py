@@ -1,7 +1,7 @@
 """Makes the virtual environment that everything in the Makefile runs in, unless it is there and sound.
 
-Reads two variables: ``VENV``, where it goes (else ``.venv``), and ``PYTHON``, which is empty unless a certain version was
-asked for. Call it through ``.ci/setup`` (or ``make setup``), which finds a Python to run it with.
+Reads two variables: ``VENV``, where it goes (else ``.venv``), and ``PYTHON``, empty unless a certain one was asked for.
+Call it through ``.ci/setup`` (or ``make setup``), which finds a Python to run it with.
 
 The environment is sound if it was finished (a stamp is written last), if what it was made from is unchanged (the locked
 requirements, the project's metadata, the place of the checkout, which it refers to), and if its Python still runs and

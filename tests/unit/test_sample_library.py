@@ -63,7 +63,8 @@ def test_the_files_are_what_their_names_say(tmp_path: Path) -> None:
             case ".mp3":
                 assert content.startswith(b"ID3\x03")
             case ".wav":
-                assert wave.open(io.BytesIO(content)).getnframes() > 0
+                with wave.open(io.BytesIO(content)) as sound:
+                    assert sound.getnframes() > 0
             case ".pdf":
                 assert content.endswith(b"%%EOF\n")
             case suffix:
