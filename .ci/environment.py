@@ -168,7 +168,8 @@ def make_with_pip(python: str, venv: Path) -> None:
             )
     run(python, "-m", "venv", venv)
     for step in STEPS:
-        run(venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *step)
+        # Twice quiet: errors only, for pip warns once a package of every configured index that does not have it.
+        run(venv / "bin" / "python", "-m", "pip", "install", "-qq", "--disable-pip-version-check", *step)
 
 
 def make(venv: Path) -> None:
