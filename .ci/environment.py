@@ -115,6 +115,8 @@ def locked(venv: Path) -> Iterator[None]:
         raise SetupError(f"{venv} is there, but make did not make it. Remove it, or choose another with VENV=...")
     while True:
         with (venv / GUARD).open("a") as guard:
+            # Handed down, so that a pip that outlives us, because only we were killed, still keeps others out.
+            os.set_inheritable(guard.fileno(), True)
             try:
                 fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -147,7 +149,7 @@ def run(*command: str | Path) -> None:
     # What would lead pip away from the environment is not for it to see; which registry it asks is the user's business.
     astray = ("PYTHONHOME", "PYTHONPATH", "PIP_PREFIX", "PIP_TARGET", "UV_TARGET", "UV_PREFIX")
     environment = {name: value for name, value in os.environ.items() if name not in astray} | {"PIP_USER": "0"}
-    if subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode:
+    if subprocess.run(command, cwd=CHECKOUT, env=environment, close_fds=False, check=False).returncode:
         raise SetupError(f"this did not work: {' '.join(map(str, command))}")
 
 
