@@ -204,6 +204,8 @@ def main() -> None:
             with locked(venv):
                 if not is_sound(venv):
                     make(venv)
+        if not os.access(venv, os.W_OK):
+            raise SetupError(f"{venv} is somebody else's. To have your own: make ... VENV=/some/where")
     except SetupError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
