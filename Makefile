@@ -19,7 +19,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
 export MYPY_CACHE_DIR := $(VENV)/cache/mypy
 export RUFF_CACHE_DIR := $(VENV)/cache/ruff
 
-PYTEST = "$$VENV/bin/pytest" -o cache_dir="$$VENV/cache/pytest"
+PYTEST = "$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest"
 
 .PHONY: help setup run test lint format lock clean
 
