@@ -30,7 +30,7 @@ from censusd.catalogue.embedded_cluster import (
     Cluster,
     check_version,
     create_cluster,
-    remove_stale_pid_file,
+    remove_stale_pid_files,
     write_configuration,
 )
 from censusd.catalogue.embedded_launch import Launch, is_free, open_lock, try_flock, try_lock
@@ -271,7 +271,7 @@ class EmbeddedServer:
             binaries = readable_binaries(self.binaries, self.cluster.user)
             create_cluster(self.cluster, binaries, self._settings, server_lock)
             write_configuration(self.cluster, self._settings)
-            remove_stale_pid_file(self.cluster)
+            remove_stale_pid_files(self.cluster)
             return Launch(self.cluster, binaries, server_lock)
         finally:
             os.close(server_lock)  # without unlocking it: it is the keeper's now

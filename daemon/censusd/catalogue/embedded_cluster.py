@@ -281,19 +281,21 @@ def _write(cluster: Cluster, name: str, text: str) -> None:
         os.close(directory)
 
 
-def remove_stale_pid_file(cluster: Cluster) -> None:
-    """Remove ``postmaster.pid`` if its process id belongs to a stranger now. The caller holds the server's lock.
+def remove_stale_pid_files(cluster: Cluster) -> None:
+    """Remove PostgreSQL's own lock files if they name a stranger or a zombie. The caller holds the server's lock.
 
-    PostgreSQL clears a stale file away by itself, unless its number was given to another process of the same user, as
-    happens in containers, where numbers are low: then it refuses to start. The lock proves that no process of a server
-    that censusd started is left; a server somebody else started has its working directory in the cluster.
+    PostgreSQL clears stale ones away by itself, unless the number belongs to another process of its user by now, or to
+    a zombie that nobody reaps. Both happen in containers, and then it refuses to start. The lock proves that no process
+    of a server that censusd started is left; one that somebody else started works in the cluster's directory.
     """
-    path = cluster.path / "postmaster.pid"
-    try:
-        number = int(path.read_text(errors="replace").split("\n", 1)[0])
-        where = os.stat(f"/proc/{number}/cwd")
-        here = cluster.path.stat()
-    except (OSError, ValueError):
-        return  # no file, no such process, or one of another user: PostgreSQL knows what to do
-    if (where.st_dev, where.st_ino) != (here.st_dev, here.st_ino):
-        path.unlink()
+    for name in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
+        path = cluster.path / name
+        try:
+            process = Path("/proc", str(int(path.read_text(errors="replace").split("\n", 1)[0])))
+            is_stale = process.exists() and not (process / "cwd").samefile(cluster.path)
+        except FileNotFoundError:
+            is_stale = path.exists()  # a zombie has no working directory
+        except (OSError, ValueError):
+            is_stale = False  # a process of somebody else, or no number: PostgreSQL knows what to do
+        if is_stale:
+            path.unlink()

@@ -91,44 +91,64 @@ def drop_privileges(user: str) -> None:
         os.setuid(int(uid))
 
 
-def spawn(command: list[str], output: int) -> int:
-    """Run PostgreSQL as a child that gets SIGINT (its fast shutdown) when the keeper dies, whatever kills it.
+class Postmaster:
+    """PostgreSQL's server, a child that gets SIGINT (its fast shutdown) when the keeper dies, whatever kills it.
 
-    The kernel sends the signal when the *thread* that forked ends, so this belongs on the main thread; and it forgets
+    The kernel sends that signal when the *thread* that forked ends, so this is made on the main thread; and it forgets
     the wish when a process changes its user, so privileges are dropped before.
-
-    Returns:
-        The child's process id.
     """
-    keeper = os.getpid()
-    child = os.fork()
-    if child:
-        return child
-    try:
-        if _libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0) or os.getppid() != keeper:
-            os._exit(1)  # the second: it died before the wish was known
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        os.chdir("/")  # before version 16, PostgreSQL cannot start where it could not come back to by path
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.execv(command[0], command)  # noqa: S606  # no shell is what we want
-    except OSError as error:
-        os.write(output, f"{command[0]} cannot be run: {error}\n".encode(errors="surrogateescape"))
-    finally:
-        os._exit(127)
+
+    def __init__(self, command: list[str], output: int) -> None:
+        self._lock = threading.Lock()
+        self._is_reaped = False
+        self.has_ended = threading.Event()
+        keeper = os.getpid()
+        self._id = os.fork()
+        if not self._id:
+            self._become(command, output, keeper)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended and its process id may be a stranger's by now."""
+        with self._lock:
+            if not self._is_reaped:
+                os.kill(self._id, number)
+
+    def wait(self) -> str:
+        """Wait for its end. Returns how it ended, or an empty text where that was in good order."""
+        os.waitid(os.P_PID, self._id, os.WEXITED | os.WNOWAIT)
+        with self._lock:
+            _, status = os.waitpid(self._id, 0)
+            self._is_reaped = True
+        self.has_ended.set()
+        code = os.waitstatus_to_exitcode(status)
+        return f"with status {code}" if code > 0 else f"by signal {-code}" if code else ""
+
+    @staticmethod
+    def _become(command: list[str], output: int, keeper: int) -> None:
+        try:
+            if _libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0) or os.getppid() != keeper:
+                os._exit(1)  # the second: it died before the wish was known
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.chdir("/")  # before version 16, PostgreSQL cannot start where it could not come back to by path
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.execv(command[0], command)  # noqa: S606  # no shell is what we want
+        except OSError as error:
+            os.write(output, f"{command[0]} cannot be run: {error}\n".encode(errors="surrogateescape"))
+        finally:
+            os._exit(127)
 
 
-def stop_when_unused(users_lock: int, postmaster: int, log: Log, ended: threading.Event) -> None:
+def stop_when_unused(users_lock: int, postmaster: Postmaster, log: Log) -> None:
     """Wait until nobody holds the users' lock, then stop PostgreSQL. Keeps the lock, so nobody joins a dying server."""
     fcntl.flock(users_lock, fcntl.LOCK_EX)
     log.write(b"keeper: nobody uses this server any more; it stops\n")
-    # The id is safe to signal: the main thread never reaps the child, so nobody else can get the number.
-    os.kill(postmaster, signal.SIGINT)
-    if not ended.wait(FAST_STOP):
+    postmaster.signal(signal.SIGINT)
+    if not postmaster.has_ended.wait(FAST_STOP):
         log.write(b"keeper: the shutdown takes too long; the next start will recover from the write-ahead log\n")
-        os.kill(postmaster, signal.SIGQUIT)
+        postmaster.signal(signal.SIGQUIT)
 
 
 def keep(server_lock: int, users_lock: int, directory: int, user: str, command: list[str]) -> None:
@@ -141,17 +161,14 @@ def keep(server_lock: int, users_lock: int, directory: int, user: str, command: 
     drop_privileges(user)
     log = Log()
     reader, writer = os.pipe()
-    postmaster = spawn(command, writer)
+    postmaster = Postmaster(command, writer)
     os.close(writer)
-    ended = threading.Event()
-    threading.Thread(target=stop_when_unused, args=(users_lock, postmaster, log, ended), daemon=True).start()
+    threading.Thread(target=stop_when_unused, args=(users_lock, postmaster, log), daemon=True).start()
     while text := os.read(reader, 65536):
         log.write(text)
-    result = os.waitid(os.P_PID, postmaster, os.WEXITED | os.WNOWAIT)
-    ended.set()
-    if result is not None and result.si_status:
-        how = "with status" if result.si_code == os.CLD_EXITED else "by signal"
-        log.write(f"keeper: PostgreSQL ended {how} {result.si_status}\n".encode())
+    # Reaped here, its number is free: for PostgreSQL, a zombie is another server that runs.
+    if how := postmaster.wait():
+        log.write(f"keeper: PostgreSQL ended {how}\n".encode())
 
 
 def main(arguments: list[str]) -> int:
