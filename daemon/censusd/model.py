@@ -1,7 +1,7 @@
 """The vocabulary of censusd: plain, frozen values that every layer speaks, and no I/O.
 
 Names and paths are *catalogue text* everywhere above the file system's edge: a ``str`` that maps back to exactly the
-bytes on disk (see ``censusd.filesystem.names``). A relative path joins names with ``/``; the repository's root is ``""``.
+bytes on disk (see ``censusd.filesystem.names``). A relative path joins names with ``/``; a repository's root is ``""``.
 Times are integers of nanoseconds since the epoch where they come from the disk, seconds where they are durations.
 """
 
@@ -24,6 +24,9 @@ A plain tuple on purpose: a listing holds hundreds of thousands of them, a named
 ``marshal`` (which the listing digest is made with) takes only exact tuples.
 """
 
+KnownFile = tuple[int, str, int, int, int, int, int, int]
+"""One file as the catalogue has it: ``(id, name, size, mtime_ns, ctime_ns, inode, links, state)``; plain as above."""
+
 SubdirectoryEntry = tuple[str, int]
 """One subdirectory as listed: ``(name, inode)``, from the directory entry alone; no stat is made for it."""
 
@@ -45,6 +48,17 @@ class ScanPhase(IntEnum):
     """Only its stat is known, or its content has to be looked at again."""
     DEEP = 1
     """Its content hash and metadata belong to the stat on record."""
+
+
+class Effect(IntEnum):
+    """What an update of a file's stat means for what is known of its content."""
+
+    NONE = 0
+    """The same version of the same file: phase, hash and metadata stand."""
+    VERIFY = 1
+    """Its content should be the same but was not proved to be: the hash stays until it is read again."""
+    CONTENT = 2
+    """Its content is different: the hash goes, the metadata is read again."""
 
 
 class RepositoryState(StrEnum):
@@ -159,11 +173,13 @@ class Listing:
         subdirectories: the directories that it lets through.
         hidden: names of files and directories that it hides; tells *ignored* from *missing*.
         unknown: names whose stat failed for another reason than absence; nothing may be concluded about them.
+        count: how many files were seen, also where ``files`` does not hold them.
         skipped: how many symlinks, sockets, FIFOs and devices were passed over.
         digest: 16 bytes over everything above and the policy, of a complete listing only; equal digests mean that
             nothing changed. Empty where there is none to compare.
         looked: the names that were looked at one by one, or None where the directory was listed completely. A name
             that was looked at and appears nowhere above is proved absent.
+        huge: whether there are too many files to hold; ``files`` is then empty, and they are read in slices.
     """
 
     device: int
@@ -173,9 +189,69 @@ class Listing:
     subdirectories: list[SubdirectoryEntry]
     hidden: frozenset[str] = frozenset()
     unknown: Mapping[str, Problem] = field(default_factory=lambda: MappingProxyType({}))
+    count: int = 0
     skipped: int = 0
     digest: bytes = b""
     looked: frozenset[str] | None = None
+    huge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDirectory:
+    """One directory as the catalogue has it.
+
+    Attributes:
+        id: row number.
+        parent_id: row number of the directory it is in; 0 for the root.
+        name: last name.
+        path: relative path.
+        device: device number when it was last listed.
+        inode: inode number when it was last listed.
+        birth_ns: when it was created, or 0 where nobody knows.
+        state: present, missing or ignored.
+        digest: of its last complete listing, or None where that is out of date.
+        troubled: whether it, or a directory above it, could not be read, so that the next listing must be recorded.
+    """
+
+    id: int
+    parent_id: int
+    name: str
+    path: str
+    device: int
+    inode: int
+    birth_ns: int
+    state: int
+    digest: bytes | None
+    troubled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row whose file may have moved: where the catalogue has it, and what it was.
+
+    Attributes:
+        id: row number.
+        directory_id: row number of its directory.
+        directory: relative path of its directory.
+        name: its name there.
+        size: bytes.
+        mtime_ns: as in ``Fingerprint``.
+        ctime_ns: as in ``Fingerprint``.
+        inode: as in ``Fingerprint``.
+        state: present or missing.
+        device: device number of its directory.
+    """
+
+    id: int
+    directory_id: int
+    directory: str
+    name: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    state: int
+    device: int
 
 
 @dataclass(frozen=True, slots=True)

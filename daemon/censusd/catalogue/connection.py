@@ -1,0 +1,140 @@
+"""The pool, transactions, and the one place where the driver's errors become the project's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from censusd.errors import CatalogueError, CatalogueUnavailableError
+
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+"""A binary cursor in an open transaction."""
+
+_UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "58", "25P03")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How connections are made and kept.
+
+    Attributes:
+        smallest: connections kept open.
+        largest: the most connections open at once.
+        timeout: seconds to wait for a connection.
+        statement_timeout: seconds after which the server gives a statement up.
+    """
+
+    smallest: int = 1
+    largest: int = 8
+    timeout: float = 10.0
+    statement_timeout: float = 300.0
+
+
+class Catalogue:
+    """The database, as the rest of the program may use it.
+
+    Args:
+        conninfo: a libpq connection string or URI.
+        settings: how connections are made and kept.
+        on_error: told the SQLSTATE (or a class name) of each error, for the metrics.
+    """
+
+    def __init__(
+        self, conninfo: str, settings: PoolSettings | None = None, on_error: Callable[[str], None] = lambda _: None
+    ) -> None:
+        settings = settings or PoolSettings()
+        self._on_error = on_error
+        self._pool = ConnectionPool(
+            conninfo,
+            min_size=settings.smallest,
+            max_size=settings.largest,
+            timeout=settings.timeout,
+            # Waiters beyond the pool are other threads of this process; there are few, but a bound costs nothing.
+            max_waiting=64,
+            # A connection that died while it lay in the pool must not cost a piece of work.
+            check=ConnectionPool.check_connection,
+            reconnect_timeout=60.0,
+            name="catalogue",
+            open=False,
+            kwargs={
+                "application_name": "censusd",
+                "connect_timeout": max(2, round(settings.timeout)),
+                "keepalives_idle": 30,
+                "tcp_user_timeout": 60_000,
+                "options": f"-c statement_timeout={round(settings.statement_timeout * 1000)} -c timezone=UTC",
+            },
+        )
+
+    def open(self) -> None:
+        """Start the pool. Does not wait for the database: it may come up later than the daemon."""
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        """Close every connection. May be called twice."""
+        self._pool.close(timeout=5.0)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            CatalogueUnavailableError: the database cannot be reached or broke off. Whether a commit that was under way
+                took effect is then unknown: whoever retries must look at the disk and the catalogue again.
+            CatalogueError: the database refused a statement.
+        """
+        with self._translated(), self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            yield cursor
+
+    @contextmanager
+    def session(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """One connection without a transaction of its own, for what must not run inside one.
+
+        Raises:
+            CatalogueError: as for ``transaction``.
+        """
+        with self._translated(), self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
+
+    def statistics(self) -> dict[str, int]:
+        """The pool's own counters, by the names that psycopg_pool documents."""
+        return self._pool.get_stats()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (PoolTimeout, PoolClosed) as error:
+            self._on_error(type(error).__name__)
+            raise CatalogueUnavailableError("no connection to the database could be had in time") from error
+        except psycopg.Error as error:
+            self._on_error(error.sqlstate or type(error).__name__)
+            raise _translate(error) from error
+
+
+def _translate(error: psycopg.Error) -> CatalogueError:
+    # The primary message names tables and constraints; the detail would quote the values, which may be private.
+    message = error.diag.message_primary or type(error).__name__
+    state = error.sqlstate or ""
+    if state.startswith(_UNAVAILABLE_CLASSES) or (
+        not state and isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    ):
+        return CatalogueUnavailableError(f"the database is not available: {message}")
+    return CatalogueError(f"the database refused a statement: {message} (SQLSTATE {state or 'unknown'})")

@@ -1,0 +1,199 @@
+"""The files' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from struct import Struct
+from typing import Any, Final
+from uuid import UUID
+
+from censusd.catalogue.connection import Cursor
+from censusd.catalogue.queries import Queries
+from censusd.model import Candidate, Effect, FileEntry, FileState, KnownFile, ScanPhase
+
+_SQL: Final = Queries("files.sql")
+
+# The binary COPY format, from PostgreSQL's manual: signature, flags, header extension length; per row a 16-bit count of
+# fields, and each field behind its 32-bit length; at the end a count of -1.
+_COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END: Final = b"\xff\xff"
+_COPY_ROW: Final = Struct(">hi16siqiqiqiqiqiiiqi")
+_COPY_CHUNK: Final = 1000
+
+
+def known(cursor: Cursor, repository_id: UUID, directory_ids: Collection[int]) -> dict[int, list[KnownFile]]:
+    """Every row of the given directories, by directory; missing and ignored ones included."""
+    result: dict[int, list[KnownFile]] = {number: [] for number in directory_ids}
+    if directory_ids:
+        cursor.execute(_SQL.known, (repository_id, list(directory_ids)))
+        for row in cursor.fetchall():
+            result[row[0]].append(row[1:])
+    return result
+
+
+def known_names(
+    cursor: Cursor, repository_id: UUID, names: Mapping[int, Collection[str]]
+) -> dict[int, list[KnownFile]]:
+    """The rows at the given names, by directory."""
+    result: dict[int, list[KnownFile]] = {number: [] for number in names}
+    pairs = [(number, name) for number, wanted in names.items() for name in wanted]
+    if pairs:
+        cursor.execute(_SQL.known_names, ([n for n, _ in pairs], [name for _, name in pairs], repository_id))
+        for row in cursor.fetchall():
+            result[row[0]].append(row[1:])
+    return result
+
+
+def names_after(cursor: Cursor, repository_id: UUID, directory_id: int, name: str, most: int) -> list[str]:
+    """The next ``most`` names on record in a directory after ``name``, in byte order, missing ones left out."""
+    cursor.execute(_SQL.names_after, (repository_id, directory_id, name, most))
+    return [found for (found,) in cursor]
+
+
+def by_inode(cursor: Cursor, repository_id: UUID, inodes: Collection[int]) -> list[Candidate]:
+    """The rows, present or missing, that had one of the given inode numbers when they were last seen."""
+    if not inodes:
+        return []
+    cursor.execute(_SQL.by_inode, (repository_id, list(inodes)))
+    return [Candidate(*row) for row in cursor]
+
+
+def places(cursor: Cursor, repository_id: UUID, ids: Sequence[int]) -> list[tuple[int, str, str]]:
+    """Where the given rows that are not missing are now: ``(id, directory path, name)``."""
+    cursor.execute(_SQL.places, (repository_id, list(ids)))
+    return cursor.fetchall()
+
+
+def create(cursor: Cursor, repository_id: UUID, change: int, created: Sequence[tuple[int, list[FileEntry]]]) -> int:
+    """Add files by COPY, given as ``(directory_id, entries)``. Returns how many."""
+    total = sum(len(entries) for _, entries in created)
+    if not total:
+        return 0
+    with cursor.copy(_SQL.copy) as copy:
+        copy.write(_COPY_HEADER)
+        for directory_id, entries in created:
+            for start in range(0, len(entries), _COPY_CHUNK):
+                rows = _copy_rows(repository_id.bytes, directory_id, change, entries[start : start + _COPY_CHUNK])
+                copy.write(rows)
+        copy.write(_COPY_END)
+    return total
+
+
+def update(cursor: Cursor, repository_id: UUID, change: int, updates: Sequence[tuple[int, FileEntry, Effect]]) -> None:
+    """Give rows, by id, the stat that was seen on disk; they are present afterwards."""
+    if not updates:
+        return
+    cursor.execute(
+        _SQL.update,
+        {
+            "repository": repository_id,
+            "change": change,
+            "ids": [number for number, _, _ in updates],
+            "sizes": [entry[1] for _, entry, _ in updates],
+            "mtimes": [entry[2] for _, entry, _ in updates],
+            "ctimes": [entry[3] for _, entry, _ in updates],
+            "inodes": [entry[4] for _, entry, _ in updates],
+            "links": [entry[5] for _, entry, _ in updates],
+            "effects": [int(effect) for _, _, effect in updates],
+        },
+    )
+
+
+def move(cursor: Cursor, repository_id: UUID, change: int, moves: Sequence[tuple[int, int, str]]) -> None:
+    """Give rows new places, as ``(id, directory_id, name)``; what is there must be missing or move itself.
+
+    Every mover first leaves its place for a name that no file can have, so that any permutation is possible; a missing
+    row at a new place steps aside in the same way.
+    """
+    if not moves:
+        return
+    ids = [number for number, _, _ in moves]
+    directory_ids = [directory for _, directory, _ in moves]
+    names = [name for _, _, name in moves]
+    cursor.execute(_SQL.leave, (repository_id, ids))
+    cursor.execute(_SQL.displace, (change, directory_ids, names, repository_id))
+    cursor.execute(_SQL.arrive, (ids, directory_ids, names, repository_id))
+
+
+def withdraw(cursor: Cursor, repository_id: UUID, change: int, ids: Collection[int], state: FileState) -> int:
+    """Mark rows missing or ignored. Returns how many of them were present."""
+    if not ids:
+        return 0
+    cursor.execute(
+        _SQL.withdraw, {"repository": repository_id, "ids": list(ids), "state": int(state), "change": change}
+    )
+    return sum(1 for (old,) in cursor if old == FileState.PRESENT)
+
+
+def withdraw_directories(
+    cursor: Cursor, repository_id: UUID, change: int, directory_ids: Collection[int], state: FileState
+) -> int:
+    """Mark every row in the given directories missing or ignored. Returns how many of them were present."""
+    if not directory_ids:
+        return 0
+    values = {"repository": repository_id, "ids": list(directory_ids), "state": int(state), "change": change}
+    cursor.execute(_SQL.withdraw_directories, values)
+    return sum(1 for (old,) in cursor if old == FileState.PRESENT)
+
+
+def count_present(cursor: Cursor, repository_id: UUID) -> int:
+    """How many files are present."""
+    cursor.execute(_SQL.count_present, (repository_id,))
+    return int(_one(cursor)[0])
+
+
+def any_present(cursor: Cursor, repository_id: UUID) -> bool:
+    """Whether any file is present."""
+    cursor.execute(_SQL.any_present, (repository_id,))
+    return bool(_one(cursor)[0])
+
+
+def any_known(cursor: Cursor, repository_id: UUID) -> bool:
+    """Whether there is any row at all."""
+    cursor.execute(_SQL.any, (repository_id,))
+    return bool(_one(cursor)[0])
+
+
+def count(cursor: Cursor, repository_id: UUID) -> dict[tuple[FileState, ScanPhase], tuple[int, int]]:
+    """How many files there are in each state and phase, and their bytes. Reads the whole table."""
+    cursor.execute(_SQL.count, (repository_id,))
+    return {(FileState(state), ScanPhase(phase)): (number, size) for state, phase, number, size in cursor}
+
+
+def list_directory(
+    cursor: Cursor, repository_id: UUID, directory_id: int, after: str, most: int
+) -> list[tuple[int, str, int, int, int, int, str | None]]:
+    """The next ``most`` present files of a directory after the name ``after``, for people to look at.
+
+    Each as ``(id, name, size, mtime_ns, state, scan_phase, content hash in hex or None)``.
+    """
+    cursor.execute(_SQL.list_directory, (repository_id, directory_id, after, most))
+    return cursor.fetchall()
+
+
+def purge(cursor: Cursor, repository_id: UUID, grace: float, most: int) -> int:
+    """Delete at most ``most`` rows that have been missing for ``grace`` seconds. Returns how many."""
+    cursor.execute(_SQL.purge, {"repository": repository_id, "grace": grace, "most": most})
+    return cursor.rowcount
+
+
+def _copy_rows(owner: bytes, directory_id: int, change: int, entries: list[FileEntry]) -> bytes:
+    """Rows in the binary COPY format; the columns are those of the statement ``copy``."""
+    pack = _COPY_ROW.pack
+    parts: list[bytes] = []
+    for name, size, mtime, ctime, inode, links in entries:
+        text = name.encode()
+        # fmt: off - field after field, each behind its length
+        parts += (
+            pack(9, 16, owner, 8, directory_id, 8, size, 8, mtime, 8, ctime, 8, inode, 4, links, 8, change, len(text)),
+            text,
+        )
+        # fmt: on
+    return b"".join(parts)
+
+
+def _one(cursor: Cursor) -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError("the statement returned no row")
+    return row

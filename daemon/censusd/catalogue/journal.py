@@ -1,0 +1,91 @@
+"""The journal: one ``sync_operations`` row for each settled piece of work."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+
+from censusd.catalogue.connection import Cursor
+from censusd.catalogue.queries import Queries
+from censusd.catalogue.repositories import Lease
+from censusd.errors import OperationRunningError
+from censusd.model import Counts, OperationStatus, OperationType, SyncOperation, Trigger
+
+_SQL: Final = Queries("journal.sql")
+
+HISTORY_COLUMNS: Final = (
+    *("id", "operation_type", "trigger", "scope", "status", "files_scanned", "files_added", "files_updated"),
+    *("files_moved", "files_removed", "files_ignored", "files_purged", "directories", "directories_moved", "problems"),
+    *("bytes_hashed", "start_time", "end_time", "duration_ms", "error_message"),
+)
+"""The columns of ``history``'s rows."""
+
+
+def start(cursor: Cursor, lease: Lease, kind: OperationType, trigger: Trigger, scope: str) -> int:
+    """Open a row for work that takes more than one transaction. Returns its number.
+
+    Raises:
+        OperationRunningError: another pass over this repository is running, here or elsewhere.
+    """
+    try:
+        cursor.execute(_SQL.start, (lease.repository_id, kind, trigger, scope, lease.token))
+    except psycopg.errors.UniqueViolation as error:
+        raise OperationRunningError("another scan of this repository is running") from error
+    return int(_one(cursor)[0])
+
+
+def update(
+    cursor: Cursor,
+    lease: Lease,
+    operation_id: int,
+    counts: Counts,
+    status: OperationStatus = OperationStatus.RUNNING,
+    error: str | None = None,
+) -> None:
+    """Record how far an open row's work has come, or how it ended."""
+    values = {"repository": lease.repository_id, "id": operation_id, "status": status, "error": error}
+    cursor.execute(_SQL.update, asdict(counts) | values)
+
+
+def record(cursor: Cursor, lease: Lease, operation: SyncOperation) -> int:
+    """Write the row of work that took one transaction, in that transaction. Returns its number."""
+    values: dict[str, Any] = {
+        "repository": lease.repository_id,
+        "token": lease.token,
+        "type": operation.type,
+        "trigger": operation.trigger,
+        "scope": operation.scope,
+        "status": operation.status,
+        "duration": operation.duration,
+        "error": operation.error,
+    }
+    cursor.execute(_SQL.record, asdict(operation.counts) | values)
+    return int(_one(cursor)[0])
+
+
+def close_interrupted(cursor: Cursor, lease: Lease) -> int:
+    """Close, as failed, every row that an earlier owner left running. Returns how many."""
+    cursor.execute(_SQL.close_interrupted, (lease.repository_id, lease.token))
+    return cursor.rowcount
+
+
+def history(cursor: Cursor, repository_id: UUID, most: int) -> list[dict[str, Any]]:
+    """The newest rows first."""
+    cursor.execute(_SQL.history, (repository_id, most))
+    return [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in cursor]
+
+
+def trim(cursor: Cursor, repository_id: UUID, keep: float, most: int) -> int:
+    """Delete at most ``most`` rows older than ``keep`` seconds. Returns how many."""
+    cursor.execute(_SQL.trim, {"repository": repository_id, "keep": keep, "most": most})
+    return cursor.rowcount
+
+
+def _one(cursor: Cursor) -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError("the statement returned no row")
+    return row

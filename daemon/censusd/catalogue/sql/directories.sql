@@ -1,0 +1,119 @@
+-- name: columns_children
+SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
+  FROM directories WHERE repository_id = %s AND parent_id = ANY(%s)
+
+-- name: by_path
+SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
+  FROM directories WHERE repository_id = %s AND path = ANY(%s) AND state = 0
+
+-- name: by_inode
+SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
+  FROM directories WHERE repository_id = %s AND inode = ANY(%s) AND inode <> 0 AND state <> 2
+
+-- name: by_id
+SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
+  FROM directories WHERE repository_id = %s AND id = ANY(%s)
+
+-- name: allocate
+SELECT nextval('directory_ids') FROM generate_series(1, %s)
+
+-- name: insert
+INSERT INTO directories (repository_id, change_number, id, parent_id, name, path, inode)
+SELECT %s, %s, * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
+
+-- name: listed
+UPDATE directories AS d
+   SET device = u.device, inode = u.inode, birth_ns = u.birth_ns, digest = u.digest, listed_at = %(seen_at)s,
+       scan_generation = %(generation)s, unseen = false, problem = NULL, problem_kind = NULL, problem_since = NULL
+  FROM unnest(%(ids)s::bigint[], %(devices)s::bigint[], %(inodes)s::bigint[], %(births)s::bigint[],
+              %(digests)s::bytea[]) AS u (id, device, inode, birth_ns, digest)
+ WHERE d.repository_id = %(repository)s AND d.id = u.id
+
+-- name: forget_digests
+UPDATE directories SET digest = NULL WHERE repository_id = %s AND id = ANY(%s) AND digest IS NOT NULL
+
+-- name: set_digests
+UPDATE directories AS d SET digest = u.digest
+  FROM unnest(%s::bigint[], %s::bytea[]) AS u (id, digest)
+ WHERE d.repository_id = %s AND d.id = u.id
+
+-- name: trouble
+UPDATE directories AS d
+   SET problem = u.problem, problem_kind = u.kind, problem_since = coalesce(d.problem_since, now()), digest = NULL
+  FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u (id, kind, problem)
+ WHERE d.repository_id = %s AND d.id = u.id
+
+-- name: unseen_below
+WITH RECURSIVE below AS (
+    SELECT id FROM directories WHERE repository_id = %(repository)s AND parent_id = ANY(%(ids)s) AND state = 0
+    UNION ALL
+    SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id
+     WHERE d.repository_id = %(repository)s AND d.state = 0
+)
+UPDATE directories d SET unseen = true FROM below
+ WHERE d.repository_id = %(repository)s AND d.id = below.id AND NOT d.unseen
+
+-- name: displace
+UPDATE directories SET name = name || '/' || id, change_number = %s
+ WHERE repository_id = %s AND parent_id = %s AND name = %s
+
+-- name: move
+UPDATE directories SET parent_id = %s, name = %s, change_number = %s WHERE repository_id = %s AND id = %s
+
+-- name: move_paths
+WITH RECURSIVE below AS (
+    SELECT id FROM directories WHERE repository_id = %(repository)s AND id = %(id)s
+    UNION ALL
+    SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id WHERE d.repository_id = %(repository)s
+)
+UPDATE directories d SET path = %(new)s || substr(d.path, length(top.path) + 1), change_number = %(change)s,
+       digest = CASE WHEN %(restore)s THEN NULL ELSE d.digest END,
+       state = CASE WHEN %(restore)s AND d.id = %(id)s THEN 0 ELSE d.state END,
+       missing_since = CASE WHEN %(restore)s AND d.id = %(id)s THEN NULL ELSE d.missing_since END
+  FROM below, directories top
+ WHERE d.repository_id = %(repository)s AND d.id = below.id AND top.repository_id = d.repository_id AND top.id = %(id)s
+
+-- name: restore
+UPDATE directories SET state = 0, missing_since = NULL, digest = NULL, change_number = %s
+ WHERE repository_id = %s AND id = ANY(%s)
+
+-- name: below
+WITH RECURSIVE below AS (
+    SELECT id, 0 AS depth FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s)
+    UNION ALL
+    SELECT d.id, depth + 1 FROM directories d JOIN below ON d.parent_id = below.id
+     WHERE d.repository_id = %(repository)s
+)
+SELECT id, (SELECT count(*) FROM files f
+             WHERE f.repository_id = %(repository)s AND f.directory_id = below.id AND f.state <> 1)
+  FROM below ORDER BY depth DESC
+
+-- name: withdraw
+UPDATE directories SET state = %(state)s, digest = NULL, change_number = %(change)s,
+       missing_since = CASE WHEN %(state)s = 1 THEN now() END,
+       unseen = false, problem = NULL, problem_kind = NULL, problem_since = NULL
+ WHERE repository_id = %(repository)s AND id = ANY(%(ids)s) AND state NOT IN (1, %(state)s)
+
+-- name: files_below
+WITH RECURSIVE below AS (
+    SELECT id FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s)
+    UNION ALL
+    SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id WHERE d.repository_id = %(repository)s
+)
+SELECT count(*) FROM files f JOIN below ON f.directory_id = below.id
+ WHERE f.repository_id = %(repository)s AND f.state = 0
+
+-- name: problems
+SELECT path, problem_kind, problem, problem_since, listed_at FROM directories
+ WHERE repository_id = %s AND problem IS NOT NULL AND state = 0 ORDER BY path LIMIT %s
+
+-- name: count
+SELECT count(*), count(problem) FROM directories WHERE repository_id = %s AND state = 0
+
+-- name: purge
+DELETE FROM directories d
+ WHERE repository_id = %(repository)s AND id = ANY(ARRAY(
+       SELECT id FROM directories WHERE repository_id = %(repository)s AND state = 1
+          AND missing_since < now() - make_interval(secs => %(grace)s) LIMIT %(most)s))
+   AND NOT EXISTS (SELECT FROM directories c WHERE c.repository_id = d.repository_id AND c.parent_id = d.id)
+   AND NOT EXISTS (SELECT FROM files f WHERE f.repository_id = d.repository_id AND f.directory_id = d.id)

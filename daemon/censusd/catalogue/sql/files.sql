@@ -1,0 +1,90 @@
+-- name: known
+SELECT directory_id, id, name, size, mtime_ns, ctime_ns, inode, links, state
+  FROM files WHERE repository_id = %s AND directory_id = ANY(%s)
+
+-- name: known_names
+SELECT f.directory_id, f.id, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.links, f.state
+  FROM unnest(%s::bigint[], %s::text[]) AS u (directory_id, name)
+  JOIN files f ON f.repository_id = %s AND f.directory_id = u.directory_id AND f.name = u.name
+
+-- name: names_after
+SELECT name FROM files
+ WHERE repository_id = %s AND directory_id = %s AND name > %s AND state <> 1 ORDER BY name LIMIT %s
+
+-- name: by_inode
+SELECT f.id, f.directory_id, d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.state, d.device
+  FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+ WHERE f.repository_id = %s AND f.inode = ANY(%s) AND f.inode <> 0 AND f.state <> 2
+
+-- name: places
+SELECT f.id, d.path, f.name
+  FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+ WHERE f.repository_id = %s AND f.id = ANY(%s) AND f.state <> 1
+
+-- name: copy
+COPY files (repository_id, directory_id, size, mtime_ns, ctime_ns, inode, links, change_number, name)
+FROM STDIN (FORMAT BINARY)
+
+-- name: update
+UPDATE files AS f
+   SET size = u.size, mtime_ns = u.mtime_ns, ctime_ns = u.ctime_ns, inode = u.inode, links = u.links,
+       state = 0, missing_since = NULL, change_number = %(change)s, updated_at = now(),
+       scan_phase = CASE WHEN u.effect = 0 THEN f.scan_phase ELSE 0 END,
+       content_hash = CASE WHEN u.effect = 2 THEN NULL ELSE f.content_hash END
+  FROM unnest(%(ids)s::bigint[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(ctimes)s::bigint[], %(inodes)s::bigint[],
+              %(links)s::integer[], %(effects)s::smallint[])
+       AS u (id, size, mtime_ns, ctime_ns, inode, links, effect)
+ WHERE f.repository_id = %(repository)s AND f.id = u.id
+
+-- name: leave
+UPDATE files SET name = name || '/' || id WHERE repository_id = %s AND id = ANY(%s)
+
+-- name: displace
+UPDATE files AS f SET name = f.name || '/' || f.id, change_number = %s
+  FROM unnest(%s::bigint[], %s::text[]) AS u (directory_id, name)
+ WHERE f.repository_id = %s AND f.directory_id = u.directory_id AND f.name = u.name AND f.state = 1
+
+-- name: arrive
+UPDATE files AS f SET directory_id = u.directory_id, name = u.name
+  FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS u (id, directory_id, name)
+ WHERE f.repository_id = %s AND f.id = u.id
+
+-- name: withdraw
+UPDATE files AS f SET state = %(state)s, change_number = %(change)s, updated_at = now(),
+       missing_since = CASE WHEN %(state)s = 1 THEN now() END
+  FROM files old
+ WHERE f.repository_id = %(repository)s AND f.id = ANY(%(ids)s) AND f.state NOT IN (1, %(state)s)
+   AND old.repository_id = f.repository_id AND old.id = f.id
+RETURNING old.state
+
+-- name: withdraw_directories
+UPDATE files AS f SET state = %(state)s, change_number = %(change)s, updated_at = now(),
+       missing_since = CASE WHEN %(state)s = 1 THEN now() END
+  FROM files old
+ WHERE f.repository_id = %(repository)s AND f.directory_id = ANY(%(ids)s) AND f.state NOT IN (1, %(state)s)
+   AND old.repository_id = f.repository_id AND old.id = f.id
+RETURNING old.state
+
+-- name: count_present
+SELECT count(*) FROM files WHERE repository_id = %s AND state = 0
+
+-- name: any_present
+SELECT EXISTS (SELECT FROM files WHERE repository_id = %s AND state = 0)
+
+-- name: any
+SELECT EXISTS (SELECT FROM files WHERE repository_id = %s)
+
+-- name: count
+SELECT state, scan_phase, count(*), coalesce(sum(size), 0)::bigint
+  FROM files WHERE repository_id = %s GROUP BY state, scan_phase
+
+-- name: list_directory
+SELECT f.id, f.name, f.size, f.mtime_ns, f.state, f.scan_phase, encode(f.content_hash, 'hex')
+  FROM files f
+ WHERE f.repository_id = %s AND f.directory_id = %s AND f.name > %s AND f.state = 0 ORDER BY f.name LIMIT %s
+
+-- name: purge
+DELETE FROM files
+ WHERE repository_id = %(repository)s AND id = ANY(ARRAY(
+       SELECT id FROM files WHERE repository_id = %(repository)s AND state = 1
+          AND missing_since < now() - make_interval(secs => %(grace)s) ORDER BY missing_since LIMIT %(most)s))

@@ -1,0 +1,147 @@
+"""Whether a repository's root is still the same root.
+
+An unmounted disk leaves an empty directory behind, another disk may be mounted in its place, and a mount below the
+root may be gone: each looks just like a mass deletion. So the root's file system, inode and the mounts below it are
+recorded, and nothing is ever marked missing unless they are found again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from censusd.filesystem.mounts import Mount, mount_of, mounts_below, native, read_mounts, real_path
+from censusd.filesystem.problems import problem_of
+from censusd.model import Problem, ProblemKind
+
+_BY_UUID: Final = Path("/dev/disk/by-uuid")
+
+
+@dataclass(frozen=True, slots=True)
+class RootIdentity:
+    """What makes a root this root.
+
+    Attributes:
+        filesystem: an identifier of the file system that survives a reboot: its UUID, its server and export, its
+            ``f_fsid``, or its device number if there is nothing better.
+        type: file system type.
+        device: device number now; not compared, since it may be handed out anew at each boot.
+        inode: inode number of the root directory, or 0 where they are not stable.
+        mounts: relative path -> file system identifier of each mount below the root.
+        marker: whether the marker file was there; None where none is configured.
+    """
+
+    filesystem: str
+    type: str
+    device: int
+    inode: int
+    mounts: dict[str, str] = field(default_factory=dict)
+    marker: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root as it is at this moment.
+
+    Attributes:
+        path: absolute path, as configured.
+        identity: what makes it this root.
+        stable_inodes: whether inode numbers mean the same file tomorrow.
+        empty: whether the root directory has no entry at all.
+        mount: the mount it lies on.
+    """
+
+    path: Path
+    identity: RootIdentity
+    stable_inodes: bool
+    empty: bool
+    mount: Mount
+
+
+def look_at_root(path: Path, marker: str = "") -> Root | Problem:
+    """What is at ``path`` now.
+
+    Args:
+        path: absolute path of the root.
+        marker: relative path of a file that proves that the right disk is mounted, or empty.
+    """
+    try:
+        real = real_path(path)
+        mounts = read_mounts()
+        mount = mount_of(real, mounts)
+        found = path.stat()
+        with os.scandir(path) as entries:
+            empty = next(iter(entries), None) is None
+        below = {
+            relative: _filesystem_id(native(other.point), other)
+            for relative, other in mounts_below(real, mounts).items()
+        }
+        identity = RootIdentity(
+            filesystem=_filesystem_id(path, mount),
+            type=mount.type,
+            device=found.st_dev,
+            inode=found.st_ino if mount.stable_inodes else 0,
+            mounts=below,
+            marker=(path / marker).exists() if marker else None,
+        )
+    except OSError as error:
+        problem = problem_of(error)
+        if problem.kind is ProblemKind.VANISHED:
+            return Problem(problem.kind, "there is nothing at this path")
+        return problem
+    return Root(path, identity, mount.stable_inodes, empty, mount)
+
+
+def difference(known: RootIdentity, seen: Root, *, files_on_record: bool) -> str | None:
+    """Why ``seen`` is not the root on record, as a sentence for people; None if it is.
+
+    Args:
+        known: the identity on record.
+        seen: the root now.
+        files_on_record: whether the catalogue has files of this repository that are present.
+    """
+    now = seen.identity
+    if now.marker is False:
+        return "the marker file is not there"
+    for path, filesystem in known.mounts.items():
+        if path not in now.mounts:
+            return f"nothing is mounted on {path} any more"
+        if now.mounts[path] != filesystem:
+            return f"another file system is mounted on {path}"
+    # A marker file is the administrator's word that this is the right disk, however it came to be mounted.
+    if now.marker is None:
+        if now.filesystem != known.filesystem:
+            return f"another file system is there: {now.filesystem} ({now.type}), not {known.filesystem} ({known.type})"
+        if now.inode != known.inode:
+            return "another directory is there than the one that was catalogued"
+    if seen.empty and files_on_record:
+        return "it is empty, and was not"
+    return None
+
+
+def _filesystem_id(path: Path, mount: Mount) -> str:
+    if mount.is_remote:
+        return f"source:{mount.type}:{mount.source}"
+    found = path.stat()
+    uuid = _uuid_of(found.st_dev)
+    if uuid:
+        return f"uuid:{uuid}"
+    fsid = os.statvfs(path).f_fsid
+    return f"fsid:{fsid:x}" if fsid else f"device:{os.major(found.st_dev)}:{os.minor(found.st_dev)}"
+
+
+def _uuid_of(device: int) -> str | None:
+    """The UUID of the file system on a block device, as udev knows it."""
+    try:
+        links = list(_BY_UUID.iterdir())
+    except OSError:
+        return None
+    for link in links:
+        try:
+            if link.stat().st_rdev == device:
+                return link.name
+        except OSError:
+            continue
+    return None

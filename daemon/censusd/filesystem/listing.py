@@ -1,0 +1,210 @@
+"""One directory, through its descriptor, becomes a ``Listing``.
+
+Nothing is opened by name but the directory's own entries, no symlink is followed, and only an lstat or a complete
+directory listing says what is there. ``list_directory`` is the hot loop of the whole daemon.
+"""
+
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Any, Final
+
+from censusd.filesystem.ignore import LAST_OF_HIDDEN, DirectoryPolicy
+from censusd.filesystem.names import bytes_of, text_of_native
+from censusd.filesystem.problems import problem_of
+from censusd.filesystem.statx import birth_ns
+from censusd.model import FileEntry, Listing, Problem, SubdirectoryEntry
+
+OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How every directory is opened: never through a symlink, never waiting."""
+
+SLICE: Final = 10_000
+"""A directory with more files than this is huge: it is never held in memory as a whole, but read in slices."""
+
+_FILE_TYPE: Final = 0o170000
+_REGULAR: Final = 0o100000
+_MOST: Final = (1 << 63) - 1
+_LEAST: Final = -(1 << 63)
+
+
+def list_directory(fd: int, policy: DirectoryPolicy, *, stable_inodes: bool = True, slice_size: int = SLICE) -> Listing:
+    """Everything in the directory open as ``fd`` that ``policy`` lets through.
+
+    A huge directory gives a listing without files whose digest covers every file all the same; ``slices`` then gives
+    the files themselves.
+
+    Args:
+        fd: the directory, open for reading.
+        policy: what is left out.
+        stable_inodes: False where the file system makes inode numbers up; they are then all given as 0.
+        slice_size: how many files make a directory huge.
+
+    Raises:
+        OSError: the directory cannot be listed; nothing may be concluded about what is in it.
+    """
+    reader = _Reader(policy, stable_inodes=stable_inodes)
+    files: list[FileEntry] = []
+    huge: list[bytes] = []
+    count = 0
+    for piece in reader.read(fd, slice_size):
+        count += len(piece)
+        if len(piece) >= slice_size or huge:
+            huge.append(_digest(piece, policy))
+        else:
+            files = piece
+    own = os.fstat(fd)
+    if not own.st_nlink:
+        # A directory that was removed while open lists as empty, which says nothing about its successor at this path.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    reader.subdirectories.sort()
+    if reader.unknown:
+        digest = b""
+    elif huge:
+        digest = _digest((huge, reader.subdirectories), policy)
+    else:
+        files.sort()
+        digest = _digest((files, reader.subdirectories), policy)
+    return Listing(
+        device=own.st_dev,
+        inode=_wrap(own.st_ino) if stable_inodes else 0,
+        birth_ns=birth_ns(fd),
+        files=files,
+        subdirectories=reader.subdirectories,
+        hidden=frozenset(reader.hidden),
+        unknown=reader.unknown,
+        count=count,
+        skipped=reader.skipped,
+        digest=digest,
+        huge=bool(huge),
+    )
+
+
+def slices(
+    fd: int, policy: DirectoryPolicy, *, stable_inodes: bool = True, slice_size: int = SLICE
+) -> Iterator[list[FileEntry]]:
+    """The files of a huge directory, a bounded number at a time, in the order in which the kernel gives them.
+
+    Raises:
+        OSError: the directory cannot be listed.
+    """
+    return _Reader(policy, stable_inodes=stable_inodes).read(fd, slice_size)
+
+
+def look(fd: int, names: Iterable[str], policy: DirectoryPolicy, *, stable_inodes: bool = True) -> Listing:
+    """What the given names in the directory open as ``fd`` are now, by one lstat each.
+
+    A name that is in ``looked`` and nowhere else in the result is proved absent: the kernel said ENOENT while its
+    parent was open, or there is something there that is never catalogued (a symlink, a socket, a device).
+
+    Raises:
+        OSError: the directory itself cannot be looked at.
+    """
+    own = os.fstat(fd)
+    files: list[FileEntry] = []
+    subdirectories: list[SubdirectoryEntry] = []
+    hidden: set[str] = set()
+    unknown: dict[str, Problem] = {}
+    looked = frozenset(names)
+    skipped = 0
+    for name in sorted(looked):
+        try:
+            found = os.stat(bytes_of(name), dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unknown[name] = problem_of(error)
+            continue
+        directory = stat.S_ISDIR(found.st_mode)
+        if policy.hides(name, directory=directory):
+            hidden.add(name)
+        elif directory:
+            subdirectories.append((name, _wrap(found.st_ino) if stable_inodes else 0))
+        elif stat.S_ISREG(found.st_mode):
+            inode = _wrap(found.st_ino) if stable_inodes else 0
+            mtime, ctime = _fit(found.st_mtime_ns), _fit(found.st_ctime_ns)
+            files.append((name, found.st_size, mtime, ctime, inode, found.st_nlink))
+        else:
+            skipped += 1
+    return Listing(
+        device=own.st_dev,
+        inode=_wrap(own.st_ino) if stable_inodes else 0,
+        birth_ns=birth_ns(fd),
+        files=files,
+        subdirectories=subdirectories,
+        hidden=frozenset(hidden),
+        unknown=unknown,
+        count=len(files),
+        skipped=skipped,
+        looked=looked,
+    )
+
+
+class _Reader:
+    """Reads one directory; keeps aside what is not a file while the files go to the caller."""
+
+    def __init__(self, policy: DirectoryPolicy, *, stable_inodes: bool) -> None:
+        self.policy = policy
+        self.stable_inodes = stable_inodes
+        self.subdirectories: list[SubdirectoryEntry] = []
+        self.hidden: set[str] = set()
+        self.unknown: dict[str, Problem] = {}
+        self.skipped = 0
+
+    def read(self, fd: int, slice_size: int) -> Iterator[list[FileEntry]]:
+        """The files, in lists of ``slice_size``; the last one is shorter, and may be empty."""
+        # Every name that is looked up again and again is a local here: this loop runs once for each file there is.
+        files: list[FileEntry] = []
+        hides, stable = self.policy.hides, self.stable_inodes
+        every = not self.policy.only_defaults
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = entry.name
+                if not name.isascii():
+                    name = text_of_native(name)
+                try:
+                    directory = entry.is_dir(follow_symlinks=False)
+                    # Where only the built-in rules hold, the first and last character acquit nearly every name.
+                    if (every or name[0] == "." or name[-1] in LAST_OF_HIDDEN) and hides(name, directory=directory):
+                        self.hidden.add(name)
+                        continue
+                    if directory:
+                        self.subdirectories.append((name, _wrap(entry.inode()) if stable else 0))
+                        continue
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    self.unknown[name] = problem_of(error)
+                    continue
+                if found.st_mode & _FILE_TYPE != _REGULAR:
+                    self.skipped += 1
+                    continue
+                mtime, ctime, inode = found.st_mtime_ns, found.st_ctime_ns, found.st_ino if stable else 0
+                if inode > _MOST or mtime > _MOST or ctime > _MOST or mtime < _LEAST:
+                    mtime, ctime, inode = _fit(mtime), _fit(ctime), _wrap(inode)
+                files.append((name, found.st_size, mtime, ctime, inode, found.st_nlink))
+                if len(files) >= slice_size:
+                    yield files
+                    files = []
+        yield files
+
+
+def _fit(nanoseconds: int) -> int:
+    """A time that fits the catalogue's column. File systems can hold years before 1677 and after 2262."""
+    return max(_LEAST, min(_MOST, nanoseconds))
+
+
+def _wrap(inode: int) -> int:
+    """An unsigned 64-bit inode number as the signed one of the same bits."""
+    return inode if inode <= _MOST else inode - (1 << 64)
+
+
+def _digest(content: Any, policy: DirectoryPolicy) -> bytes:
+    # marshal's version 2 writes every value in full, so that equal values always give equal bytes; it is three times as
+    # fast as anything else in the standard library. A digest of another Python version merely costs one comparison.
+    return blake2b(marshal.dumps((policy.version, content), 2), digest_size=16).digest()

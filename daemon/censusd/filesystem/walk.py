@@ -1,0 +1,239 @@
+"""A walk gives one ``Observation`` after the other, in bounded memory, to any depth.
+
+Directories are opened by name relative to their parent's descriptor, so that no path is too long and nothing that is
+swapped for a symlink on the way leads out of the tree. Depth first, so that only the siblings along one path wait.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from censusd.filesystem.ignore import DirectoryPolicy, IgnorePolicy
+from censusd.filesystem.listing import OPEN_DIRECTORY, list_directory, look, slices
+from censusd.filesystem.names import bytes_of
+from censusd.filesystem.problems import problem_of
+from censusd.filesystem.statx import birth_ns
+from censusd.model import ROOT, FileEntry, Listing, Observation, Problem, ProblemKind, join, split
+
+_OPEN_PASSING: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_OPEN: Final = 32
+
+Cover = Callable[[str, int], object]
+"""Called with a directory's path and descriptor just before it is listed: the moment to put a watch on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Handle:
+    """An open directory, and the policy inside it."""
+
+    fd: int
+    policy: DirectoryPolicy
+
+
+class Tree:
+    """A repository's directories, opened below one root descriptor. Not for use by several threads at once.
+
+    Keeps the directories on the way to the last one open, a bounded number of them, so that its neighbours cost one
+    open each.
+
+    Args:
+        root: absolute path of the root.
+        policy: what is left out.
+        stable_inodes: False where the file system makes inode numbers up.
+
+    Raises:
+        OSError: the root cannot be opened as a directory.
+    """
+
+    def __init__(self, root: Path, policy: IgnorePolicy, *, stable_inodes: bool = True) -> None:
+        # The root itself may be named through symlinks: that is the administrator's own choice of path.
+        self._root_fd = os.open(root, OPEN_DIRECTORY & ~os.O_NOFOLLOW)
+        self._root_policy = policy.root()
+        self._stable_inodes = stable_inodes
+        self._open: dict[str, _Handle] = {}
+
+    @property
+    def root_fd(self) -> int:
+        """The descriptor of the root."""
+        return self._root_fd
+
+    def close(self) -> None:
+        """Close every descriptor. May be called twice."""
+        for handle in self._open.values():
+            if handle.fd != self._root_fd:
+                os.close(handle.fd)
+        self._open.clear()
+        if self._root_fd >= 0:
+            os.close(self._root_fd)
+            self._root_fd = -1
+
+    def refresh(self) -> None:
+        """Forget the directories that are open, so that the next look starts from the root by name."""
+        for path in [path for path in self._open if path]:
+            os.close(self._open.pop(path).fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[tuple[int, DirectoryPolicy]]:
+        """The directory at ``path``, open for listing, with the policy inside it.
+
+        Raises:
+            OSError: it, or a directory on the way to it, cannot be opened or is no longer a directory.
+        """
+        handle = self._handle(path)
+        yield handle.fd, handle.policy
+
+    def observe(self, path: str, cover: Cover | None = None) -> Observation:
+        """List the directory at ``path``; what cannot be seen comes back as a problem, never as an absence."""
+        try:
+            with self.opened(path) as (fd, policy):
+                if cover is not None:
+                    cover(path, fd)
+                return Observation(path, list_directory(fd, policy, stable_inodes=self._stable_inodes))
+        except OSError as error:
+            return Observation(path, problem_of(error))
+
+    def look(self, path: str, names: frozenset[str], cover: Cover | None = None) -> Observation:
+        """Look at some names in the directory at ``path``."""
+        try:
+            with self.opened(path) as (fd, policy):
+                if cover is not None:
+                    cover(path, fd)
+                return Observation(path, look(fd, names, policy, stable_inodes=self._stable_inodes))
+        except OSError as error:
+            return Observation(path, problem_of(error))
+
+    def slices(self, path: str) -> Iterator[tuple[os.stat_result, int, list[FileEntry]]]:
+        """The files of a huge directory, some at a time, each with the directory's own stat and birth.
+
+        Raises:
+            OSError: the directory cannot be listed.
+        """
+        with self.opened(path) as (fd, policy):
+            own, born = os.fstat(fd), birth_ns(fd)
+            # A descriptor of its own: the shared one may be closed, or listed from, while the caller is at work.
+            mine = os.open(".", OPEN_DIRECTORY, dir_fd=fd)
+        try:
+            for entries in slices(mine, policy, stable_inodes=self._stable_inodes):
+                yield own, born, entries
+        finally:
+            os.close(mine)
+
+    def birth(self, path: str) -> int:
+        """When the directory at ``path`` was created, in nanoseconds since the epoch; 0 where nobody knows."""
+        try:
+            with self.opened(path) as (fd, _):
+                return birth_ns(fd)
+        except OSError:
+            return 0
+
+    def birth_of_file(self, directory: str, name: str) -> int:
+        """When the file ``name`` in ``directory`` was created, in the same way."""
+        try:
+            with self.opened(directory) as (fd, _):
+                file = os.open(bytes_of(name), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        except OSError:
+            return 0
+        try:
+            return birth_ns(file)
+        finally:
+            os.close(file)
+
+    def _handle(self, path: str) -> _Handle:
+        known = self._open.get(path)
+        if known is not None:
+            return known
+        if path == ROOT:
+            handle = _Handle(self._root_fd, self._root_policy.with_ignore_file(self._root_fd))
+        else:
+            handle = self._enter(path)
+        self._make_room(path)
+        self._open[path] = handle
+        return handle
+
+    def _enter(self, path: str) -> _Handle:
+        """Open ``path`` from its nearest open ancestor, reading the ignore files on the way."""
+        missing: list[str] = []
+        ancestor, name = split(path)
+        missing.append(name)
+        while ancestor and ancestor not in self._open:
+            ancestor, name = split(ancestor)
+            missing.append(name)
+        at = self._open.get(ancestor) or self._handle(ROOT)
+        fd, policy = at.fd, at.policy
+        try:
+            while missing:
+                name = missing.pop()
+                # Only the last one is listed; passing through a directory must not ask for permission to read it, but
+                # reading its ignore file does need a real descriptor, which O_PATH gives openat just as well.
+                flags = _OPEN_PASSING if missing else OPEN_DIRECTORY
+                below = os.open(bytes_of(name), flags, dir_fd=fd)
+                if fd != at.fd:
+                    os.close(fd)
+                fd = below
+                policy = policy.below(name).with_ignore_file(fd)
+        except BaseException:
+            if fd != at.fd:
+                os.close(fd)
+            raise
+        return _Handle(fd, policy)
+
+    def _make_room(self, path: str) -> None:
+        """Close what does not lie on the way to ``path``, and the shallowest of the rest beyond the bound."""
+        for other in [other for other in self._open if other and not path.startswith(other + "/")]:
+            os.close(self._open.pop(other).fd)
+        while len(self._open) >= _MOST_OPEN:
+            shallowest = min((other for other in self._open if other), key=len)
+            os.close(self._open.pop(shallowest).fd)
+
+
+def walk(
+    tree: Tree, start: tuple[str, ...], *, cover: Cover | None = None, cancelled: Callable[[], bool] = lambda: False
+) -> Iterator[Observation]:
+    """Observe each directory in ``start`` and everything below it, parents before their children.
+
+    A directory that vanishes between its parent's listing and its own gives a ``VANISHED`` problem; whoever applies the
+    observations ignores it, because the next look at the parent settles it.
+
+    Args:
+        tree: the repository's directories.
+        start: relative paths; one that lies below another is visited once.
+        cover: called before each directory is listed.
+        cancelled: asked before each directory; the walk just ends when it says True.
+    """
+    stack = [path for path in sorted(start, reverse=True) if not _covered(path, start)]
+    while stack and not cancelled():
+        path = stack.pop()
+        observation = tree.observe(path, cover)
+        yield observation
+        if isinstance(observation.seen, Listing):
+            stack.extend(join(path, name) for name, _ in reversed(observation.seen.subdirectories))
+
+
+def _covered(path: str, start: tuple[str, ...]) -> bool:
+    """Whether another starting point lies above ``path``."""
+    while path:
+        path, _ = split(path)
+        if path in start:
+            return True
+    return False
+
+
+VANISHED: Final = frozenset({ProblemKind.VANISHED, ProblemKind.NOT_A_DIRECTORY})
+"""Problems that mean: this is no longer a directory here. The next look at its parent says what it is."""
+
+
+def has_vanished(seen: Listing | Problem) -> bool:
+    """Whether a directory turned out not to be there (any more)."""
+    return isinstance(seen, Problem) and seen.kind in VANISHED

@@ -1,0 +1,101 @@
+"""Files that are new at their place: some of them moved here, and bring their row along."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from uuid import UUID
+
+from censusd.catalogue import files
+from censusd.catalogue.connection import Cursor
+from censusd.filesystem.walk import Tree, has_vanished
+from censusd.model import Candidate, Effect, FileEntry, FileState, KnownDirectory, Listing, Problem
+from censusd.sync.diff import FileDiff, effect_of
+from censusd.sync.moves import Arrival, Move, match
+from censusd.sync.plan import Plan
+
+
+class Arrivals:
+    """Collects the arrivals of one batch, then settles which rows they get.
+
+    Args:
+        repository_id: the repository.
+        tree: for looking at the places that files may have departed from.
+        plan: takes the moves, updates and new files.
+        bare: whether there is no row that anything could have brought along.
+    """
+
+    def __init__(self, repository_id: UUID, tree: Tree, plan: Plan, *, bare: bool) -> None:
+        self._repository_id = repository_id
+        self._tree = tree
+        self._plan = plan
+        self._bare = bare
+        self._arrivals: list[Arrival] = []
+        self._seen: dict[int, Listing] = {}
+
+    def add(self, record: KnownDirectory, path: str, seen: Listing, diff: FileDiff) -> None:
+        """Take the files of one directory that are new at their names."""
+        self._seen[record.id] = seen
+        for entry, occupant in (*diff.created, *diff.replaced):
+            self._arrivals.append(Arrival(record.id, path, seen.device, entry, occupant))
+
+    def settle(self, cursor: Cursor) -> set[int]:
+        """Plan a move, an update or a new row for each arrival. Returns the rows that moved."""
+        moves = self._moves(cursor)
+        movers = {move.row.id for move in moves}
+        arrived = {(move.to.directory_id, move.to.entry[0]): move for move in moves}
+        created: defaultdict[int, list[FileEntry]] = defaultdict(list)
+        counts = self._plan.counts
+        for arrival in self._arrivals:
+            entry, occupant = arrival.entry, arrival.occupant
+            move = arrived.get((arrival.directory_id, entry[0]))
+            if move is not None:
+                effect = Effect.NONE if move.proved else Effect.VERIFY
+                self._plan.updates.append((move.row.id, entry, effect))
+                counts.moved += 1
+            elif occupant is not None and occupant[0] not in movers:
+                self._plan.updates.append((occupant[0], entry, effect_of(entry, occupant)))
+                counts.updated += 1
+            else:
+                created[arrival.directory_id].append(entry)
+                counts.added += 1
+        self._plan.moves = moves
+        self._plan.created = list(created.items())
+        return movers
+
+    def _moves(self, cursor: Cursor) -> list[Move]:
+        if self._bare or not self._arrivals:
+            return []
+        inodes = {arrival.entry[4] for arrival in self._arrivals} - {0}
+        candidates = files.by_inode(cursor, self._repository_id, inodes)
+        if not candidates:
+            return []
+        departed = self._departed(candidates)
+        wanted = {row.inode for row in departed}
+        births = {
+            (arrival.directory_id, arrival.entry[0]): self._tree.birth_of_file(arrival.directory, arrival.entry[0])
+            for arrival in self._arrivals
+            if arrival.entry[4] in wanted
+        }
+        return match(self._arrivals, departed, births)
+
+    def _departed(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The rows whose file is proved to be no longer where the catalogue has it."""
+        departed: list[Candidate] = []
+        elsewhere: defaultdict[str, list[Candidate]] = defaultdict(list)
+        here = {number: {entry[0]: entry[4] for entry in seen.files} for number, seen in self._seen.items()}
+        for row in candidates:
+            seen = self._seen.get(row.directory_id)
+            if row.state == FileState.MISSING:
+                departed.append(row)
+            elif seen is None or (seen.looked is not None and row.name not in seen.looked):
+                elsewhere[row.directory].append(row)
+            elif row.name not in seen.unknown and here[row.directory_id].get(row.name) != row.inode:
+                departed.append(row)
+        for directory, rows in elsewhere.items():
+            found = self._tree.look(directory, frozenset(row.name for row in rows)).seen
+            if isinstance(found, Problem):
+                departed += rows if has_vanished(found) else []
+                continue
+            inodes = {entry[0]: entry[4] for entry in found.files}
+            departed += [row for row in rows if row.name not in found.unknown and inodes.get(row.name) != row.inode]
+        return departed

@@ -1,0 +1,237 @@
+"""The one door: every trigger, whatever its scope, changes the catalogue through ``Reconciler.reconcile``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from censusd.catalogue import directories, files, repositories
+from censusd.catalogue.connection import Cursor
+from censusd.errors import CancelledError, CatalogueError, CensusError, LeaseLostError, RootOfflineError
+from censusd.filesystem.walk import Cover, Tree, has_vanished, walk
+from censusd.model import (
+    Counts,
+    KnownDirectory,
+    Observation,
+    OperationStatus,
+    OperationType,
+    RepositoryState,
+    Scope,
+    SyncOperation,
+    Trigger,
+)
+from censusd.sync import huge
+from censusd.sync.ahead import WalkAhead
+from censusd.sync.context import Repository
+from censusd.sync.looks import Looks
+from censusd.sync.roots import RootGuard
+from censusd.sync.run import Run, Work
+
+_ROUNDS: Final = 4
+"""How often a reconcile follows a tree that changes under it before it leaves the rest for later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a reconcile differs from the ordinary one.
+
+    Attributes:
+        verify: compare every row, whatever the digests say.
+        released: an operator accepts the root as it is, and any number of deletions.
+    """
+
+    verify: bool = False
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the caller takes part in.
+
+    Attributes:
+        cover: called with each directory just before it is listed, to put a watch on it.
+        cancelled: asked between batches.
+        progress: told the counts after each batch.
+        beat: called often, by whichever thread is at work.
+        due: asked after each batch of a pass whether other work on the repository is due.
+        other_work: does it, at a quiet point of the pass; says whether it changed any directory.
+        unsettled: given what would not stand still long enough to be looked at; it is worth another try.
+    """
+
+    cover: Cover | None = None
+    cancelled: Callable[[], bool] = lambda: False
+    progress: Callable[[Counts], None] = lambda _: None
+    beat: Callable[[], None] = lambda: None
+    due: Callable[[], bool] = lambda: False
+    other_work: Callable[[], bool] = lambda: False
+    unsettled: Callable[[Scope], None] = lambda _: None
+
+
+class Reconciler:
+    """Makes the catalogue of one repository equal to what is on disk, for whatever scope it is given.
+
+    Args:
+        repository: a repository that this process owns.
+        hooks: what the caller takes part in.
+    """
+
+    def __init__(self, repository: Repository, hooks: Hooks | None = None) -> None:
+        self._repository = repository
+        self._hooks = hooks or Hooks()
+
+    def reconcile(self, scope: Scope, trigger: Trigger, options: Options | None = None) -> SyncOperation:
+        """Look at everything in ``scope``, write what differs, and say what was done.
+
+        Raises:
+            RootOfflineError: the root is not the one on record; nothing was touched.
+            CancelledError: it was asked to stop; what was committed stays.
+            LeaseLostError: another daemon owns the repository now.
+            CatalogueError: the database refused, or is away; what was committed stays.
+        """
+        options = options or Options()
+        guard = RootGuard(self._repository, accept=options.released)
+        work = self._work(scope, trigger, options, guard)
+        policy = self._repository.rules.policy(guard.hidden_paths())
+        root, stable = self._repository.rules.root, guard.root.stable_inodes
+        with Tree(root, policy, stable_inodes=stable) as looking, Tree(root, policy, stable_inodes=stable) as walking:
+            run = Run(self._repository, work, looking, guard.check, self._hooks.cancelled, self._hooks.progress)
+            with self._closing(run):
+                if work.type is not OperationType.REALTIME:
+                    run.open()
+                looks = Looks(looking, self._hooks.cover, self._repository.rules.ignore_file)
+                looks.add(scope)
+                looks.run(run)
+                for _ in range(_ROUNDS):
+                    if not looks.subtrees:
+                        break
+                    self._walk(run, looks, looking, walking)
+                    looks.run(run)
+                if looks.subtrees:
+                    self._hooks.unsettled(Scope(subtrees=tuple(looks.subtrees)))
+                run.finish()
+                self._close(run, guard, work, whole=scope.is_whole)
+        return run.operation()
+
+    def _work(self, scope: Scope, trigger: Trigger, options: Options, guard: RootGuard) -> Work:
+        if trigger is Trigger.REALTIME:
+            kind = OperationType.REALTIME
+        elif options.verify:
+            kind = OperationType.VERIFY
+        elif scope.is_whole and not guard.record.scan_generation:
+            kind = OperationType.QUICK_SCAN
+        else:
+            kind = OperationType.RECONCILIATION
+        with self._repository.catalogue.transaction() as cursor:
+            return Work(
+                type=kind,
+                trigger=trigger,
+                scope=scope.describe(),
+                trust_digests=not options.verify,
+                released=options.released,
+                bare=not files.any_known(cursor, self._repository.id),
+                generation=guard.record.scan_generation + 1,
+                began=repositories.database_time(cursor),
+            )
+
+    def _walk(self, run: Run, looks: Looks, looking: Tree, walking: Tree) -> None:
+        """Walk the subtrees that ``looks`` asks for, and note what that leads on to."""
+        hooks, subtrees = self._hooks, tuple(looks.subtrees)
+        looks.subtrees.clear()
+        walking.refresh()
+        observations = walk(walking, subtrees, cover=hooks.cover, cancelled=hooks.cancelled)
+        with WalkAhead(observations, hooks.beat) as ahead:
+            for batch in ahead:
+                self._apply(run, looks, looking, batch)
+                if hooks.due():
+                    with ahead.quiet_point() as waiting:
+                        for late in waiting:
+                            self._apply(run, looks, looking, late)
+                        if hooks.other_work():
+                            run.others_changed_directories()
+
+    def _apply(self, run: Run, looks: Looks, looking: Tree, batch: list[Observation]) -> None:
+        self._hooks.beat()
+        plan = run.apply(batch)
+        for observation in batch:
+            if has_vanished(observation.seen):
+                looks.ask_parent(observation.path)
+        for path in plan.unresolved:
+            looks.ask_parent(path)
+        for record, digest in plan.huge:
+            self._huge(run, looking, record, digest)
+
+    def _huge(self, run: Run, looking: Tree, record: KnownDirectory, digest: bytes) -> None:
+        """Compare the files of a directory that is too large to hold, slice by slice."""
+        scanned, listed = run.counts.files_scanned, run.counts.directories
+        try:
+            for observation in huge.on_disk(looking, record.path):
+                self._hooks.beat()
+                run.apply([observation])
+            for observation in huge.on_record(self._repository, looking, record.path, record.id):
+                self._hooks.beat()
+                run.apply([observation])
+        except OSError:
+            # It could be listed a moment ago: without a digest on record, the next pass looks again.
+            return
+        run.digest_at_the_end(record.id, digest)
+        # Its files and itself were counted when it was listed.
+        run.counts.files_scanned, run.counts.directories = scanned, listed
+
+    @contextmanager
+    def _closing(self, run: Run) -> Iterator[None]:
+        """Close the journal's row of a run that does not come to its end, and pass on why."""
+        try:
+            yield
+        except LeaseLostError:
+            raise
+        except CancelledError as error:
+            self._abandon(run, OperationStatus.CANCELLED, str(error))
+            raise
+        except RootOfflineError as error:
+            self._abandon(run, OperationStatus.FAILED, str(error), partial(self._set_state, RepositoryState.OFFLINE))
+            raise
+        except BaseException as error:
+            text = str(error) if isinstance(error, CensusError) else f"{type(error).__name__}: {error}"
+            self._abandon(run, OperationStatus.FAILED, text)
+            raise
+
+    def _abandon(
+        self,
+        run: Run,
+        status: OperationStatus,
+        error: str,
+        also: Callable[[str, Cursor], None] | None = None,
+    ) -> None:
+        try:
+            run.close(status, error, partial(also, error) if also else None)
+        except (CatalogueError, LeaseLostError):
+            # Whoever opens the next row closes this one.
+            return
+
+    def _close(self, run: Run, guard: RootGuard, work: Work, *, whole: bool) -> None:
+        """Close the journal's row of a run that came to its end, and record what a complete pass proves."""
+        if not whole:
+            if run.held:
+                run.close(OperationStatus.HELD, run.held, partial(self._set_state, RepositoryState.HELD, run.held))
+            elif run.is_open:
+                run.close(OperationStatus.COMPLETED)
+            return
+        repository = self._repository
+        with repository.catalogue.transaction() as cursor:
+            present = directories.by_path(cursor, repository.id, list(guard.root.identity.mounts)).keys()
+        guard.settle(set(present))
+
+        def complete(cursor: Cursor) -> None:
+            repositories.begin_write(cursor, repository.lease)
+            repositories.complete_pass(cursor, repository.lease, work.began)
+            state = RepositoryState.HELD if run.held else RepositoryState.ACTIVE
+            repositories.set_state(cursor, repository.lease, state, run.held)
+
+        run.close(run.operation().status, run.held, complete)
+
+    def _set_state(self, state: RepositoryState, reason: str, cursor: Cursor) -> None:
+        repositories.begin_write(cursor, self._repository.lease)
+        repositories.set_state(cursor, self._repository.lease, state, reason)

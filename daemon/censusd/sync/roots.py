@@ -1,0 +1,104 @@
+"""Whether a repository's root may be touched: its identity on record against what is there now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from censusd.catalogue import files, repositories
+from censusd.catalogue.repositories import RepositoryRecord
+from censusd.errors import RootOfflineError
+from censusd.filesystem.identity import RootIdentity, difference, look_at_root
+from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, mounts_below, read_mounts, real_path
+from censusd.model import Problem, RepositoryState
+from censusd.sync.context import Repository
+
+
+class RootGuard:
+    """Knows the root on record, and says whether it is still there.
+
+    Args:
+        repository: whose root.
+        accept: take what is there now for the root, because an operator says so.
+
+    Raises:
+        RootOfflineError: it is not there; the catalogue says so from now on.
+    """
+
+    def __init__(self, repository: Repository, *, accept: bool = False) -> None:
+        self._repository = repository
+        with repository.catalogue.transaction() as cursor:
+            self.record = repositories.status(cursor, repository.id)
+            self._files_on_record = files.any_present(cursor, repository.id)
+        seen = look_at_root(repository.rules.root, repository.rules.marker)
+        if isinstance(seen, Problem):
+            self._offline(f"{repository.rules.root}: {seen.detail}")
+        known = _identity_of(self.record)
+        self.known = seen.identity if known is None or accept else known
+        reason = difference(self.known, seen, files_on_record=self._files_on_record and not accept)
+        if reason is not None:
+            self._offline(f"{repository.rules.root}: {reason}")
+        self.root = seen
+        self._adopt(known)
+
+    def check(self) -> None:
+        """Look again, now.
+
+        Raises:
+            RootOfflineError: the root is not the one on record any more.
+        """
+        rules = self._repository.rules
+        seen = look_at_root(rules.root, rules.marker)
+        if isinstance(seen, Problem):
+            raise RootOfflineError(f"{rules.root}: {seen.detail}")
+        reason = difference(self.known, seen, files_on_record=not self.root.empty)
+        if reason is not None:
+            raise RootOfflineError(f"{rules.root}: {reason}")
+
+    def settle(self, present: set[str]) -> None:
+        """After a complete pass: the mounts that lie in catalogued directories now belong to the identity.
+
+        Args:
+            present: which of the mounts' relative paths are directories on record.
+        """
+        mounts = {path: fs for path, fs in self.root.identity.mounts.items() if path in present}
+        identity = replace(self.root.identity, mounts=mounts)
+        if identity != self.known:
+            self.known = identity
+            with self._repository.catalogue.transaction() as cursor:
+                repositories.begin_write(cursor, self._repository.lease)
+                repositories.set_identity(cursor, self._repository.lease, identity)
+
+    def hidden_paths(self) -> frozenset[str]:
+        """Directories that never belong to the repository: mounts of other kinds, or all mounts if it keeps to one."""
+        rules = self._repository.rules
+        mounts = mounts_below(real_path(rules.root), read_mounts())
+        return frozenset(
+            path for path, mount in mounts.items() if not rules.cross_mounts or mount.type in PSEUDO_FILESYSTEMS
+        )
+
+    def _adopt(self, known: RootIdentity | None) -> None:
+        """Record what is new about a root that is accepted."""
+        repository, now = self._repository, self.root.identity
+        renumbered = known is not None and known.device != now.device
+        if self.record.state != RepositoryState.OFFLINE and known == self.known and not renumbered:
+            return
+        with repository.catalogue.transaction() as cursor:
+            repositories.begin_write(cursor, repository.lease)
+            if known is not None and renumbered:
+                repositories.renumber_device(cursor, repository.id, known.device, now.device)
+            self.known = replace(self.known, device=now.device, mounts={} if known is None else self.known.mounts)
+            repositories.set_identity(cursor, repository.lease, self.known)
+            if self.record.state == RepositoryState.OFFLINE:
+                repositories.set_state(cursor, repository.lease, RepositoryState.ACTIVE)
+
+    def _offline(self, reason: str) -> NoReturn:
+        with self._repository.catalogue.transaction() as cursor:
+            repositories.begin_write(cursor, self._repository.lease)
+            repositories.set_state(cursor, self._repository.lease, RepositoryState.OFFLINE, reason)
+        raise RootOfflineError(reason)
+
+
+def _identity_of(record: RepositoryRecord) -> RootIdentity | None:
+    stored: dict[str, Any] | None = record.identity
+    return RootIdentity(**stored) if stored else None

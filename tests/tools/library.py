@@ -1,0 +1,83 @@
+"""A repository on a real tree, and an independent listing to hold it against."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from censusd.filesystem.names import text_of
+from censusd.model import Scope, SyncOperation, Trigger
+from censusd.sync.context import Repository
+from censusd.sync.reconciler import Hooks, Options, Reconciler
+
+
+@dataclass
+class Library:
+    """A repository on a real tree, with the means to reconcile it and to ask what is on record."""
+
+    root: Path
+    repository: Repository
+    hooks: Hooks
+
+    def reconcile(
+        self, scope: Scope | None = None, trigger: Trigger = Trigger.MANUAL, options: Options | None = None
+    ) -> SyncOperation:
+        """Reconcile the whole repository, or ``scope``."""
+        return Reconciler(self.repository, self.hooks).reconcile(scope or Scope.whole(), trigger, options)
+
+    def names(self, directory: str, *names: str, written: bool = False) -> SyncOperation:
+        """Reconcile some names, as the watch would ask for."""
+        scope = Scope(names={directory: dict.fromkeys(names, written)})
+        return self.reconcile(scope, Trigger.REALTIME)
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        with self.repository.catalogue.transaction() as cursor:
+            cursor.execute(statement, values)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def records(self) -> dict[str, tuple[int, int, int, int]]:
+        """Path -> (size, mtime_ns, ctime_ns, inode) of every file that the catalogue has as present."""
+        rows = self.query("SELECT file_path, file_size, mtime_ns, ctime_ns, inode FROM file_records")
+        return {path: tuple(rest) for path, *rest in rows}  # type: ignore[misc]
+
+    def ids(self) -> dict[str, int]:
+        """Path -> row number of every present file."""
+        return dict(self.query("SELECT file_path, file_id FROM file_records"))
+
+    def missing(self) -> dict[str, int]:
+        """Path -> row number of every missing file."""
+        return dict(self.query("SELECT file_path, file_id FROM missing_files"))
+
+    def write(self, path: str, content: str = "x") -> Path:
+        """Write a file, with the directories on the way."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+        return file
+
+    def with_rules(self, **changes: Any) -> Library:
+        """The same repository under other rules."""
+        repository = replace(self.repository, rules=replace(self.repository.rules, **changes))
+        return Library(self.root, repository, self.hooks)
+
+
+def disk(root: Path) -> dict[str, tuple[int, int, int, int]]:
+    """An independent listing: path -> (size, mtime_ns, ctime_ns, inode) of every file under the default policy.
+
+    Shares nothing with the daemon but the mapping of names to text.
+    """
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for top, directories, names in os.walk(os.fsencode(root)):
+        directories[:] = [name for name in directories if not name.startswith(b".") and not name.endswith(b"~")]
+        for name in names:
+            if name.startswith(b".") or name.endswith((b"~", b".tmp", b".temp")) or name == b"Thumbs.db":
+                continue
+            file = os.path.join(top, name)  # noqa: PTH118 - bytes
+            stat = os.lstat(file)
+            if (stat.st_mode & 0o170000) == 0o100000:
+                path = text_of(os.path.relpath(file, os.fsencode(root)))
+                found[path] = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+    return found
