@@ -21,7 +21,7 @@ export RUFF_CACHE_DIR := $(VENV)/cache/ruff
 
 PYTEST = "$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest"
 
-.PHONY: help setup run test lint format lock clean
+.PHONY: help setup run test bench lint format lock clean
 
 help: ## Say what can be made (this text)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -34,6 +34,11 @@ run: setup ## Run the daemon on a sample library, or on yours: make run REPO="/p
 
 test: setup ## Run the fast tests, with a real PostgreSQL
 	@$(PYTEST) -n logical --maxprocesses 8 -m "not system and not slow" $(ARGS)
+
+bench: setup ## Run the benchmarks, or one of them: make bench ARGS=watch
+	@for name in $(or $(ARGS),$$(ls tests/bench | sed -n 's/^bench_\(.*\)\.py$$/\1/p')); do \
+	    echo "== $$name"; "$$VENV/bin/python" -m "tests.bench.bench_$$name" || exit; \
+	done
 
 lint: setup ## Check style, types and who imports whom
 	"$$VENV/bin/ruff" check
