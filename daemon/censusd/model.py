@@ -7,6 +7,7 @@ Times are integers of nanoseconds since the epoch where they come from the disk,
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -169,23 +170,24 @@ class Listing:
         inode: inode number of the directory itself, or 0 where the file system does not keep them stable.
         birth_ns: when the directory was created, or 0 where the file system does not say. With the inode it tells a
             renamed directory from a new one that was given a freed inode number.
-        files: the regular files that the ignore policy lets through.
+        packed: the regular files that the ignore policy lets through, as ``pack`` makes them: a quarter of the memory,
+            and only those that are compared are ever unpacked.
         subdirectories: the directories that it lets through.
         hidden: names of files and directories that it hides; tells *ignored* from *missing*.
         unknown: names whose stat failed for another reason than absence; nothing may be concluded about them.
-        count: how many files were seen, also where ``files`` does not hold them.
+        count: how many files were seen, also where ``packed`` does not hold them.
         skipped: how many symlinks, sockets, FIFOs and devices were passed over.
         digest: 16 bytes over everything above and the policy, of a complete listing only; equal digests mean that
             nothing changed. Empty where there is none to compare.
         looked: the names that were looked at one by one, or None where the directory was listed completely. A name
             that was looked at and appears nowhere above is proved absent.
-        huge: whether there are too many files to hold; ``files`` is then empty, and they are read in slices.
+        huge: whether there are too many files to hold; ``packed`` is then empty, and they are read in slices.
     """
 
     device: int
     inode: int
     birth_ns: int
-    files: list[FileEntry]
+    packed: bytes
     subdirectories: list[SubdirectoryEntry]
     hidden: frozenset[str] = frozenset()
     unknown: Mapping[str, Problem] = field(default_factory=lambda: MappingProxyType({}))
@@ -194,6 +196,11 @@ class Listing:
     digest: bytes = b""
     looked: frozenset[str] | None = None
     huge: bool = False
+
+    def files(self) -> list[FileEntry]:
+        """The files, unpacked anew at each call."""
+        files: list[FileEntry] = marshal.loads(self.packed) if self.packed else []
+        return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +389,15 @@ class SyncOperation:
     counts: Counts
     duration: float
     error: str | None = None
+
+
+def pack(files: list[FileEntry]) -> bytes:
+    """Files as bytes that are equal exactly if the files are.
+
+    marshal's version 2 writes every value in full; nothing else in the standard library is a third as fast. The bytes
+    never leave this machine's own processes, and a digest of another Python version merely costs one comparison.
+    """
+    return marshal.dumps(files, 2)
 
 
 def join(directory: str, name: str) -> str:

@@ -102,7 +102,7 @@ class WalkAhead:
                 self._beat()
                 batch.append(observation)
                 if isinstance(observation.seen, Listing):
-                    entries += len(observation.seen.files)
+                    entries += observation.seen.count
                 if entries >= ENTRIES or len(batch) >= DIRECTORIES or self._pause.is_set():
                     if not self._put(batch):
                         return

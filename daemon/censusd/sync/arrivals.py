@@ -82,7 +82,7 @@ class Arrivals:
         """The rows whose file is proved to be no longer where the catalogue has it."""
         departed: list[Candidate] = []
         elsewhere: defaultdict[str, list[Candidate]] = defaultdict(list)
-        here = {number: {entry[0]: entry[4] for entry in seen.files} for number, seen in self._seen.items()}
+        here = {number: {entry[0]: entry[4] for entry in seen.files()} for number, seen in self._seen.items()}
         for row in candidates:
             seen = self._seen.get(row.directory_id)
             if row.state == FileState.MISSING:
@@ -96,6 +96,6 @@ class Arrivals:
             if isinstance(found, Problem):
                 departed += rows if has_vanished(found) else []
                 continue
-            inodes = {entry[0]: entry[4] for entry in found.files}
+            inodes = {entry[0]: entry[4] for entry in found.files()}
             departed += [row for row in rows if row.name not in found.unknown and inodes.get(row.name) != row.inode]
         return departed

@@ -64,7 +64,7 @@ def diff_files(listing: Listing, known: Iterable[KnownFile], rewritten: Collecti
     """
     diff = FileDiff()
     looked, hidden, unknown = listing.looked, listing.hidden, listing.unknown
-    seen = {entry[0]: entry for entry in listing.files}
+    seen = {entry[0]: entry for entry in listing.files()}
     unchanged = 0
     for row in known:
         name = row[1]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from censusd.catalogue import files
 from censusd.filesystem.walk import Tree
-from censusd.model import Listing, Observation
+from censusd.model import Listing, Observation, pack
 from censusd.sync.context import Repository
 
 _PAGE = 10_000
@@ -30,7 +30,7 @@ def on_disk(tree: Tree, path: str) -> Iterator[Observation]:
                 device=own.st_dev,
                 inode=own.st_ino,
                 birth_ns=born,
-                files=entries,
+                packed=pack(entries),
                 subdirectories=[],
                 count=len(entries),
                 looked=frozenset(entry[0] for entry in entries),

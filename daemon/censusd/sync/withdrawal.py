@@ -29,7 +29,7 @@ def still_absent_files(cursor: Cursor, repository_id: UUID, tree: Tree, ids: Ite
             if has_vanished(seen):
                 absent += names.values()
             continue
-        there = {entry[0] for entry in seen.files} | seen.hidden | seen.unknown.keys()
+        there = {entry[0] for entry in seen.files()} | seen.hidden | seen.unknown.keys()
         absent += [number for name, number in names.items() if name not in there]
     return absent
 
