@@ -1,6 +1,6 @@
 # Everything a checkout can do. Each target that needs the virtual environment sees to it first (`setup`), so any of them
-# can be the first command in a fresh clone. Values reach the recipes as environment variables, never as text, so that
-# paths with spaces are safe.
+# can be the first command in a fresh clone. Paths reach the recipes as environment variables, never as text, so that
+# spaces in them are safe.
 
 # Where the virtual environment goes, with the caches of the tools in it.
 VENV := .venv
@@ -19,8 +19,6 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
 export MYPY_CACHE_DIR := $(VENV)/cache/mypy
 export RUFF_CACHE_DIR := $(VENV)/cache/ruff
 
-PYTEST = "$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest"
-
 .PHONY: help setup run test bench lint format lock clean
 
 help: ## Say what can be made (this text)
@@ -33,7 +31,8 @@ run: setup ## Run the daemon on a sample library, or on yours: make run REPO="/p
 	@exec .ci/start
 
 test: setup ## Run the fast tests, with a real PostgreSQL
-	@$(PYTEST) -n logical --maxprocesses 8 -m "not system and not slow" $(ARGS)
+	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -n logical --maxprocesses 8 \
+	    -m "not system and not slow" $(ARGS)
 
 bench: setup ## Run the benchmarks, or one of them: make bench ARGS=watch
 	@for name in $(or $(ARGS),$$(ls tests/bench | sed -n 's/^bench_\(.*\)\.py$$/\1/p')); do \
