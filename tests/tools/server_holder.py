@@ -29,17 +29,24 @@ class Holder:
 
     Args:
         directory: the state directory.
-        uid: user to run as, with its group of the same number and no others; None stays who it is.
-        environment: added to the environment.
+        uid: user to run as, with the group of the same number and no others; None stays who it is.
+        python: the Python to run it with.
+        environment: its whole environment; None is this process's.
     """
 
-    def __init__(self, directory: Path, uid: int | None = None, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        uid: int | None = None,
+        python: str = sys.executable,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         other: dict[str, Any] = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", Path(__file__).read_text(), os.fspath(directory)],
+            [python, "-c", Path(__file__).read_text(), os.fspath(directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
+            env=environment,
             cwd="/",
             text=True,
             start_new_session=True,
