@@ -1,1 +1,33 @@
 """The configuration: TOML files, environment and command line -> one frozen ``Config``, or every fault at once."""
+
+from __future__ import annotations
+
+from censusd.config.access import Address
+from censusd.config.documents import DEFAULT_FILE
+from censusd.config.loading import load
+from censusd.config.schema import (
+    Config,
+    ControlConfig,
+    DaemonConfig,
+    DatabaseConfig,
+    HttpConfig,
+    RepositoryConfig,
+    RepositorySettings,
+)
+from censusd.config.secret import Secret, holds_password, parse_dsn
+
+__all__ = [
+    "DEFAULT_FILE",
+    "Address",
+    "Config",
+    "ControlConfig",
+    "DaemonConfig",
+    "DatabaseConfig",
+    "HttpConfig",
+    "RepositoryConfig",
+    "RepositorySettings",
+    "Secret",
+    "holds_password",
+    "load",
+    "parse_dsn",
+]

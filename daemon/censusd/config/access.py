@@ -1,0 +1,95 @@
+"""Kinds of value that speak of who may reach what: users, groups, permission bits, addresses, the database."""
+
+from __future__ import annotations
+
+import grp
+import ipaddress
+import pwd
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from censusd.config.kinds import Kind, Text, text_literal
+from censusd.config.secret import Secret, parse_dsn
+
+_LAST_PORT: Final = 65535
+
+
+class Address(NamedTuple):
+    """A TCP address to listen on; port 0 lets the kernel choose one."""
+
+    host: str
+    port: int
+
+
+def user_or_empty() -> Text:
+    """The name of a user of this system, or nothing."""
+    return Text("the name of a user of this system", lambda name: not name or _known(pwd.getpwnam, name))
+
+
+def group_or_empty() -> Text:
+    """The name of a group of this system, or nothing."""
+    return Text("the name of a group of this system", lambda name: not name or _known(grp.getgrnam, name))
+
+
+def _known(look_up: Callable[[str], object], name: str) -> bool:
+    try:
+        look_up(name)
+    except KeyError:
+        raise ValueError("there is none by that name") from None
+    return True
+
+
+class FileMode(Kind[int]):
+    """Permission bits in octal."""
+
+    expected = 'permission bits as a text of octal digits, such as "0660"'
+
+    def _read(self, raw: Any) -> int:
+        if not isinstance(raw, str) or not re.fullmatch(r"0?[0-7]{3}", raw):
+            raise ValueError
+        return int(raw, 8)
+
+    def _write(self, value: int) -> str:
+        return text_literal(f"{value:04o}")
+
+
+class Listen(Kind[Address | None]):
+    """A TCP address, or the empty text for none."""
+
+    expected = 'host:port or [IPv6 address]:port, such as "127.0.0.1:9764" or "[::1]:9764", or "" for none'
+
+    def _read(self, raw: Any) -> Address | None:
+        if not isinstance(raw, str):
+            raise ValueError
+        if not raw:
+            return None
+        match = re.fullmatch(r"(?:\[(?P<v6>[0-9A-Za-z:.%]+)\]|(?P<host>[0-9A-Za-z._-]+)):(?P<port>[0-9]{1,5})", raw)
+        if not match:
+            raise ValueError
+        if match["v6"]:
+            ipaddress.IPv6Address(match["v6"])  # its AddressValueError is a ValueError
+        port = int(match["port"])
+        if port > _LAST_PORT:
+            raise ValueError(f"a port is at most {_LAST_PORT}")
+        return Address(match["v6"] or match["host"], port)
+
+    def _write(self, value: Address | None) -> str:
+        if value is None:
+            return text_literal("")
+        return text_literal(f"[{value.host}]:{value.port}" if ":" in value.host else f"{value.host}:{value.port}")
+
+
+class Dsn(Kind[Secret | None]):
+    """A PostgreSQL connection string, or the empty text for none."""
+
+    expected = 'a PostgreSQL connection string such as "postgresql://user@host/database" or "host=... dbname=..."'
+    secret = True
+
+    def _read(self, raw: Any) -> Secret | None:
+        if not isinstance(raw, str):
+            raise ValueError
+        return parse_dsn(raw) if raw else None
+
+    def _write(self, value: Secret | None) -> str:
+        return text_literal("" if value is None else value.display)
