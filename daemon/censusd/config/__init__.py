@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from censusd.config.access import Address
+from censusd.config.changes import ChangeKind, Difference, differences
 from censusd.config.documents import DEFAULT_FILE
 from censusd.config.loading import load
 from censusd.config.schema import (
@@ -19,14 +20,17 @@ from censusd.config.secret import Secret, holds_password, parse_dsn
 __all__ = [
     "DEFAULT_FILE",
     "Address",
+    "ChangeKind",
     "Config",
     "ControlConfig",
     "DaemonConfig",
     "DatabaseConfig",
+    "Difference",
     "HttpConfig",
     "RepositoryConfig",
     "RepositorySettings",
     "Secret",
+    "differences",
     "holds_password",
     "load",
     "parse_dsn",
