@@ -6,6 +6,7 @@ from censusd.config.access import Address
 from censusd.config.changes import ChangeKind, Difference, differences
 from censusd.config.documents import DEFAULT_FILE
 from censusd.config.loading import load
+from censusd.config.rendering import describe
 from censusd.config.schema import (
     Config,
     ControlConfig,
@@ -30,6 +31,7 @@ __all__ = [
     "RepositoryConfig",
     "RepositorySettings",
     "Secret",
+    "describe",
     "differences",
     "holds_password",
     "load",
