@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: a real PostgreSQL of the session's own, a fresh database for each test, a library."""
+"""Fixtures for every test: a real PostgreSQL of the session's own, a fresh database for each test, a library."""
 
 from __future__ import annotations
 

@@ -199,7 +199,8 @@ class Listing:
 
     def files(self) -> list[FileEntry]:
         """The files, unpacked anew at each call."""
-        files: list[FileEntry] = marshal.loads(self.packed) if self.packed else []
+        # What is unpacked was packed by this very program, here or in one of its own processes.
+        files: list[FileEntry] = marshal.loads(self.packed) if self.packed else []  # noqa: S302
         return files
 
 
@@ -319,11 +320,11 @@ class Scope:
                 return f"{directory}/{next(iter(names))}" if directory else next(iter(names))
             return f"{directory or '.'} ({len(names)} names)"
         parts = (
-            (len(self.subtrees), "subtrees"),
-            (len(self.directories), "directories"),
-            (sum(len(names) for names in self.names.values()), "names"),
+            (len(self.subtrees), "subtree", "subtrees"),
+            (len(self.directories), "directory", "directories"),
+            (sum(len(names) for names in self.names.values()), "name", "names"),
         )
-        return ", ".join(f"{count} {what}" for count, what in parts if count)
+        return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in parts if count)
 
 
 @dataclass(slots=True)

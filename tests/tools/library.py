@@ -75,7 +75,7 @@ def disk(root: Path) -> dict[str, tuple[int, int, int, int]]:
         for name in names:
             if name.startswith(b".") or name.endswith((b"~", b".tmp", b".temp")) or name == b"Thumbs.db":
                 continue
-            file = os.path.join(top, name)  # noqa: PTH118 - bytes
+            file = os.path.join(top, name)
             stat = os.lstat(file)
             if (stat.st_mode & 0o170000) == 0o100000:
                 path = text_of(os.path.relpath(file, os.fsencode(root)))

@@ -1,0 +1,1 @@
+"""The commands: censusd, which is the daemon, and censusctl, which talks to one that runs."""

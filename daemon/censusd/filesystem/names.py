@@ -1,8 +1,8 @@
 """File names are bytes; the catalogue stores text that maps back to exactly those bytes.
 
 Valid UTF-8 is stored as it is. A byte that is not part of valid UTF-8, and each byte of a genuine U+EF80..U+EFFF, is
-stored as the private-use character U+EF00 + byte (the scheme that MirBSD calls OPTU-8). So every name round-trips through
-one text column, and no two names ever share a text.
+stored as the private-use character U+EF00 + byte (the scheme that MirBSD calls OPTU-8). So every name round-trips
+through one text column, and no two names ever share a text.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Rules:
         breaker_files: a reconcile that would mark more files missing than this, and
         breaker_percent: more than this share of the present ones, is held for an operator.
         missing_grace: seconds for which a missing row is kept; None keeps it for ever.
+        journal_keep: seconds for which journal rows are kept.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Rules:
     breaker_files: int = 1000
     breaker_percent: float = 20.0
     missing_grace: float | None = 30 * 86400.0
+    journal_keep: float = 90 * 86400.0
 
     def policy(self, hidden_paths: frozenset[str] = frozenset()) -> IgnorePolicy:
         """The ignore policy, with some directories hidden by path as well."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from censusd.catalogue import files, repositories
@@ -11,7 +11,7 @@ from censusd.errors import RootOfflineError
 from censusd.filesystem.identity import RootIdentity, difference, look_at_root
 from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, mounts_below, read_mounts, real_path
 from censusd.model import Problem, RepositoryState
-from censusd.sync.context import Repository
+from censusd.sync.context import Repository, Rules
 
 
 class RootGuard:
@@ -97,6 +97,38 @@ class RootGuard:
             repositories.begin_write(cursor, self._repository.lease)
             repositories.set_state(cursor, self._repository.lease, RepositoryState.OFFLINE, reason)
         raise RootOfflineError(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRoot:
+    """What the catalogue has of a repository's root, for looking at it often without asking the database.
+
+    Attributes:
+        identity: what makes it this root; None if it was never seen.
+        files: whether there are present files on record.
+    """
+
+    identity: RootIdentity | None
+    files: bool
+
+    @classmethod
+    def of(cls, repository: Repository) -> RecordedRoot:
+        """The root on record now.
+
+        Raises:
+            CatalogueError: the database refused, or is away.
+        """
+        with repository.catalogue.transaction() as cursor:
+            identity = _identity_of(repositories.status(cursor, repository.id))
+            return cls(identity, files.any_present(cursor, repository.id))
+
+    def why_offline(self, rules: Rules) -> str | None:
+        """Why what is at the root now may not be touched; None if it may."""
+        seen = look_at_root(rules.root, rules.marker)
+        if isinstance(seen, Problem):
+            return f"{rules.root}: {seen.detail}"
+        reason = difference(self.identity or seen.identity, seen, files_on_record=self.files)
+        return f"{rules.root}: {reason}" if reason else None
 
 
 def _identity_of(record: RepositoryRecord) -> RootIdentity | None:

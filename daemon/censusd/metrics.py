@@ -1,0 +1,114 @@
+"""Every metric, declared once: the names, the labels and the help texts that docs/metrics.md is made from.
+
+Each repository's series exist with zeros from the moment it is configured, so that a rate has something to start from,
+and disappear when it is retired; the only other labels are small, closed sets. Times are seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from censusd.model import FileState, OperationStatus, OperationType, ProblemKind, RepositoryState, ScanPhase
+
+_R: Final = "repository"
+_LAGS: Final = (0.1, 0.25, 0.5, 0.6, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+_DURATIONS: Final = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0)
+
+BUILD: Final = Info("censusd_build", "The version of censusd that runs")
+UP: Final = Gauge("censusd_ready", "1 once every repository is looked after, or offline and said so")
+CONFIG_LOADED: Final = Gauge("censusd_config_last_reload_successful", "1 if the last configuration read was valid")
+CONFIG_TIME: Final = Gauge("censusd_config_last_reload_success_timestamp_seconds", "When a valid one was last read")
+
+REPOSITORY_STATE: Final = Gauge("censusd_repository_state", "1 for the state a repository is in", (_R, "state"))
+OWNED: Final = Gauge("censusd_repository_owned", "1 if this daemon holds the repository's lease", (_R,))
+FILES: Final = Gauge("censusd_files", "Files on record by state and phase", (_R, "state", "phase"))
+BYTES: Final = Gauge("censusd_files_bytes", "Bytes in the files that are present", (_R,))
+DIRECTORIES: Final = Gauge("censusd_directories", "Directories that are present", (_R,))
+PROBLEM_DIRECTORIES: Final = Gauge("censusd_problem_directories", "Directories that cannot be read", (_R,))
+PROBLEMS: Final = Counter("censusd_problems", "Things on disk that could not be seen", (_R, "kind"))
+
+OPERATIONS: Final = Counter("censusd_operations", "Settled pieces of work", (_R, "type", "status"))
+OPERATION_SECONDS: Final = Histogram(
+    "censusd_operation_duration_seconds", "How long pieces of work took", (_R, "type"), buckets=_DURATIONS
+)
+FILES_SCANNED: Final = Counter("censusd_files_scanned", "Files looked at on disk", (_R,))
+CHANGES: Final = Counter("censusd_changes", "Rows that were changed, by what happened", (_R, "change"))
+PASS_RUNNING: Final = Gauge("censusd_pass_running", "1 while a pass is running", (_R,))
+LAST_PASS: Final = Gauge("censusd_last_pass_timestamp_seconds", "When the last complete pass began", (_R,))
+LAST_DRIFT: Final = Gauge("censusd_last_pass_drift", "Changes that the last reconciliation found", (_R,))
+NEXT_PASS: Final = Gauge("censusd_next_reconciliation_timestamp_seconds", "When the next pass is due", (_R,))
+INTERVAL: Final = Gauge("censusd_reconciliation_interval_seconds", "The interval as adapted to the drift", (_R,))
+
+LAG: Final = Histogram(
+    "censusd_event_to_commit_seconds", "From the first event of a change to its commit", (_R,), buckets=_LAGS
+)
+QUEUE: Final = Gauge("censusd_dirty_marks", "Places that wait to be looked at", (_R,))
+OLDEST: Final = Gauge("censusd_dirty_oldest_seconds", "For how long the oldest of them has waited", (_R,))
+WATCHES: Final = Gauge("censusd_watches_used", "Kernel watches held", (_R,))
+WATCHES_NEEDED: Final = Gauge("censusd_watches_needed", "Kernel watches that full coverage takes", (_R,))
+WATCH_LIMIT: Final = Gauge("censusd_watches_limit", "Kernel watches this user may hold, in all processes together")
+UNCOVERED: Final = Gauge("censusd_uncovered_directories", "Directories that could not be watched", (_R,))
+EVENTS: Final = Counter("censusd_events", "Events read from the kernel", (_R,))
+OVERFLOWS: Final = Counter("censusd_overflows", "How often the kernel threw events away", (_R,))
+TIER: Final = Gauge("censusd_watch_tier", "1 for the way changes are noticed", (_R, "tier"))
+
+DATABASE_ERRORS: Final = Counter("censusd_database_errors", "Errors that PostgreSQL or its driver gave", ("sqlstate",))
+DATABASE_UP: Final = Gauge("censusd_database_up", "1 if the last statement reached the database")
+POOL: Final = Gauge("censusd_database_pool_connections", "Connections of the pool", ("state",))
+LOOP_AGE: Final = Gauge("censusd_loop_age_seconds", "Since when a loop has not proved that it is alive", ("loop",))
+
+CHANGE_KINDS: Final = ("added", "updated", "moved", "removed", "ignored", "purged", "directories_moved")
+"""The values of the label ``change``."""
+
+TIERS: Final = ("inotify", "hybrid", "poll", "off")
+"""The values of the label ``tier``."""
+
+_SQLSTATES: set[str] = set()
+_MOST_SQLSTATES: Final = 40
+
+
+def prepare(repository: str) -> None:
+    """Make every series of a repository, with zeros."""
+    for gauge in _GAUGES:
+        gauge.labels(repository)
+    for counter in (FILES_SCANNED, EVENTS, OVERFLOWS, LAG):
+        counter.labels(repository)
+    for state in RepositoryState:
+        REPOSITORY_STATE.labels(repository, state)
+    for file_state in FileState:
+        for phase in ScanPhase:
+            FILES.labels(repository, file_state.name.lower(), phase.name.lower())
+    for kind in ProblemKind:
+        PROBLEMS.labels(repository, kind)
+    for change in CHANGE_KINDS:
+        CHANGES.labels(repository, change)
+    for tier in TIERS:
+        TIER.labels(repository, tier)
+    for operation in OperationType:
+        OPERATION_SECONDS.labels(repository, operation)
+        for status in OperationStatus:
+            if status is not OperationStatus.RUNNING:
+                OPERATIONS.labels(repository, operation, status)
+
+
+def forget(repository: str) -> None:
+    """Remove every series of a repository that is not looked after any more."""
+    for metric in (*_GAUGES, FILES_SCANNED, EVENTS, OVERFLOWS, LAG, *_LABELLED):
+        metric.remove_by_labels({_R: repository})
+
+
+def database_error(sqlstate: str) -> None:
+    """Count an error; a bounded number of codes have a series of their own."""
+    if len(_SQLSTATES) < _MOST_SQLSTATES:
+        _SQLSTATES.add(sqlstate)
+    DATABASE_ERRORS.labels(sqlstate if sqlstate in _SQLSTATES else "other").inc()
+
+
+_GAUGES: Final = (
+    *(OWNED, BYTES, DIRECTORIES, PROBLEM_DIRECTORIES, PASS_RUNNING, LAST_PASS, LAST_DRIFT, NEXT_PASS, INTERVAL),
+    *(QUEUE, OLDEST, WATCHES, WATCHES_NEEDED, UNCOVERED),
+)
+_LABELLED: Final = (REPOSITORY_STATE, FILES, PROBLEMS, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)
+

@@ -1,0 +1,288 @@
+"""Keeping one repository that this daemon owns: its watch, its passes, and what the watch reports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from censusd.catalogue import directories, repositories
+from censusd.errors import CancelledError, CensusError, RootOfflineError
+from censusd.filesystem.identity import look_at_root
+from censusd.model import (
+    Counts,
+    OperationStatus,
+    OperationType,
+    Problem,
+    RepositoryState,
+    Scope,
+    SyncOperation,
+    Trigger,
+)
+from censusd.sync import reporting
+from censusd.sync.context import Repository, Rules
+from censusd.sync.reconciler import Hooks, Options, Reconciler
+from censusd.sync.roots import RecordedRoot
+from censusd.sync.watching import Watching, WatchRules
+from censusd.watch.debounce import DirtySet
+
+_LOG: Final = structlog.get_logger("censusd.sync")
+_SAY_PROGRESS_EVERY: Final = 2.0
+_FIRST_LOOK_AGAIN: Final = 60.0
+_LAST_LOOK_AGAIN: Final = 3600.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a pass has come, for status.
+
+    Attributes:
+        scope: what it looks at.
+        counts: what it has seen and done.
+        began: seconds of the monotonic clock.
+    """
+
+    scope: str
+    counts: Counts = field(default_factory=Counts)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Since when it runs."""
+        return time.monotonic() - self.began
+
+    @property
+    def files_per_second(self) -> float:
+        """How fast it is on average."""
+        return self.counts.files_scanned / max(self.seconds, 0.001)
+
+
+class Upkeep:
+    """Does the work on one repository, for the worker that says when.
+
+    Args:
+        repository: a repository that this process owns.
+        watch_rules: how changes are noticed.
+        dirty_set: what the watch has reported and nobody has looked at.
+        hooks: what the worker takes part in; covering and progress are added here.
+        on_root_changed: called when something happened to the root or to the watch.
+        on_overflow: called when events were lost.
+
+    Attributes:
+        watching: the watch, once the root has been seen.
+        progress: of the pass that is running, or None.
+        look_again_at: when directories that could not be read are worth another try, in monotonic seconds, or None.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        watch_rules: WatchRules,
+        dirty_set: DirtySet,
+        hooks: Hooks,
+        *,
+        on_root_changed: Callable[[str], None],
+        on_overflow: Callable[[], None],
+    ) -> None:
+        self.repository = repository
+        self.watch_rules = watch_rules
+        self.watching: Watching | None = None
+        self.progress: Progress | None = None
+        self.look_again_at: float | None = None
+        self._look_again_after = _FIRST_LOOK_AGAIN
+        self._dirty_set = dirty_set
+        self._hooks = hooks
+        self._on_root_changed = on_root_changed
+        self._on_overflow = on_overflow
+        self._said = 0.0
+        self._recorded_root: RecordedRoot | None = None
+
+    def why_offline(self) -> str | None:
+        """Why the root that is there now may not be touched; None if it may.
+
+        Raises:
+            CatalogueError: the database refused, or is away.
+        """
+        if self._recorded_root is None:
+            self._recorded_root = RecordedRoot.of(self.repository)
+        return self._recorded_root.why_offline(self.repository.rules)
+
+    def arm(self) -> None:
+        """Set the watch up, if it is not; the next complete pass covers every directory.
+
+        Raises:
+            RootOfflineError: there is nothing to watch.
+        """
+        if self.watching is not None:
+            return
+        rules = self.repository.rules
+        root = look_at_root(rules.root, rules.marker)
+        if isinstance(root, Problem):
+            raise RootOfflineError(f"{rules.root}: {root.detail}")
+        self.watching = Watching(
+            self.watch_rules,
+            root,
+            self._dirty_set,
+            on_root_changed=self._on_root_changed,
+            on_overflow=self._on_overflow,
+        )
+        decision = self.watching.decision
+        _LOG.info("watch", repository=rules.name, tier=self.watching.name, reason=decision.reason)
+
+    def disarm(self) -> None:
+        """Stop the watch."""
+        if self.watching is not None:
+            self.watching.stop()
+            self.watching = None
+
+    def complete_pass(self, trigger: Trigger, options: Options | None = None) -> SyncOperation:
+        """Look at the whole repository; afterwards every directory is watched, as far as the kernel lets us.
+
+        Raises:
+            CensusError: as for ``Reconciler.reconcile``.
+        """
+        self.arm()
+        watcher = self.watching.watcher if self.watching else None
+        number = watcher.begin_pass() if watcher else 0
+        operation = self._pass(Scope.whole(), trigger, options)
+        self._recorded_root = None
+        troubled = self._plan_another_look()
+        if watcher:
+            watcher.end_pass(number, troubled)
+        if self.watching:
+            self.watching.complete = True
+        return operation
+
+    def partial_pass(self, scope: Scope, trigger: Trigger, options: Options | None = None) -> SyncOperation:
+        """Look at some subtrees.
+
+        Raises:
+            CensusError: as for ``Reconciler.reconcile``.
+        """
+        self.arm()
+        operation = self._pass(scope, trigger, options)
+        self._plan_another_look()
+        return operation
+
+    def realtime(self, scope: Scope, waited: float) -> SyncOperation:
+        """Look at what the watch reported; what could not be done is put back.
+
+        Args:
+            scope: what was reported.
+            waited: for how many seconds the oldest of it has waited.
+
+        Raises:
+            CensusError: as for ``Reconciler.reconcile``.
+        """
+        began = time.monotonic()
+        try:
+            operation = Reconciler(self.repository, self._alone()).reconcile(scope, Trigger.REALTIME)
+        except BaseException:
+            self._dirty_set.add_scope(scope)
+            raise
+        if operation.id:
+            reporting.settled(self.repository.rules.name, operation, waited + time.monotonic() - began)
+        if operation.counts.problems:
+            self._plan_another_look()
+        return operation
+
+    def look_again(self) -> SyncOperation | None:
+        """Try once more to read what could not be read.
+
+        Raises:
+            CensusError: as for ``Reconciler.reconcile``.
+        """
+        with self.repository.catalogue.transaction() as cursor:
+            paths = [path for path, *_ in directories.problems(cursor, self.repository.id)]
+        if not paths:
+            self.look_again_at = None
+            return None
+        self._look_again_after = min(_LAST_LOOK_AGAIN, self._look_again_after * 2)
+        scope = Scope(subtrees=tuple(paths))
+        operation = Reconciler(self.repository, self._alone()).reconcile(scope, Trigger.REALTIME)
+        if operation.id:
+            reporting.settled(self.repository.rules.name, operation)
+        self._plan_another_look()
+        return operation
+
+    def mark_dirty(self, reason: str) -> None:
+        """Leave a durable mark that something may have been missed."""
+        with self.repository.catalogue.transaction() as cursor:
+            repositories.begin_write(cursor, self.repository.lease)
+            repositories.mark_dirty(cursor, self.repository.lease, reason)
+
+    def set_state(self, state: RepositoryState, reason: str | None = None) -> None:
+        """Record what is believed of the repository."""
+        with self.repository.catalogue.transaction() as cursor:
+            repositories.begin_write(cursor, self.repository.lease)
+            repositories.set_state(cursor, self.repository.lease, state, reason)
+
+    def change_rules(self, rules: Rules, watch_rules: WatchRules) -> None:
+        """Work by other rules from now on; another way of watching means to set the watch up anew."""
+        if watch_rules.wanted != self.watch_rules.wanted:
+            self.disarm()
+        self.repository = replace(self.repository, rules=rules)
+        self.watch_rules = watch_rules
+        if self.watching is not None:
+            self.watching.rules = watch_rules
+
+    def last_pass_at(self) -> datetime | None:
+        """When the last complete pass began."""
+        with self.repository.catalogue.transaction() as cursor:
+            return repositories.status(cursor, self.repository.id).last_pass_at
+
+    def _pass(self, scope: Scope, trigger: Trigger, options: Options | None) -> SyncOperation:
+        self.progress = Progress(scope.describe())
+        self._said = time.monotonic()
+        hooks = replace(self._watched(), progress=self._note_progress)
+        try:
+            operation = Reconciler(self.repository, hooks).reconcile(scope, trigger, options)
+        except CensusError as error:
+            cancelled = isinstance(error, CancelledError)
+            status = OperationStatus.CANCELLED if cancelled else OperationStatus.FAILED
+            reporting.failed(self.repository.rules.name, OperationType.RECONCILIATION, status)
+            raise
+        finally:
+            self.progress = None
+        reporting.settled(self.repository.rules.name, operation)
+        return operation
+
+    def _watched(self) -> Hooks:
+        """The worker's hooks, with each directory covered before it is listed."""
+        watcher = self.watching.watcher if self.watching else None
+        return replace(self._hooks, cover=watcher.cover if watcher else None, unsettled=self._dirty_set.add_scope)
+
+    def _alone(self) -> Hooks:
+        """The same for work that nothing else comes between."""
+        return replace(self._watched(), due=lambda: False)
+
+    def _note_progress(self, counts: Counts) -> None:
+        progress = self.progress
+        if progress is None:
+            return
+        progress.counts = counts
+        now = time.monotonic()
+        if now >= self._said + _SAY_PROGRESS_EVERY:
+            self._said = now
+            _LOG.info(
+                "scanning",
+                repository=self.repository.rules.name,
+                files=counts.files_scanned,
+                files_per_second=round(progress.files_per_second),
+                directories=counts.directories,
+                problems=counts.problems,
+            )
+
+    def _plan_another_look(self) -> list[str]:
+        """Note when to try unreadable directories again. Returns their paths."""
+        with self.repository.catalogue.transaction() as cursor:
+            paths = [path for path, *_ in directories.problems(cursor, self.repository.id)]
+        if paths:
+            self.look_again_at = time.monotonic() + self._look_again_after
+        else:
+            self.look_again_at, self._look_again_after = None, _FIRST_LOOK_AGAIN
+        return paths

@@ -1,0 +1,128 @@
+"""A repository's watch: which way of watching serves it, and keeping it in step with the passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from censusd.errors import WatchError
+from censusd.filesystem.identity import Root
+from censusd.filesystem.mounts import mounts_below, read_mounts, real_path
+from censusd.filesystem.names import bytes_of, text_of
+from censusd.watch.debounce import DirtySet
+from censusd.watch.observer import DirtySetHandler, RepositoryObserver
+from censusd.watch.tier import Tier, TierDecision, choose
+from censusd.watch.watcher import Watcher, WatchStats
+
+OFF: Final = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRules:
+    """How changes in one repository are noticed.
+
+    Attributes:
+        wanted: ``auto``, ``inotify``, ``poll`` or ``off``.
+        debounce: seconds that a place has to be quiet.
+        max_latency: seconds that a busy place waits at most.
+        poll_interval: seconds between passes where there are no events.
+        cookie_directory: a private directory for the barrier's cookies.
+    """
+
+    wanted: str = "auto"
+    debounce: float = 0.5
+    max_latency: float = 5.0
+    poll_interval: float = 300.0
+    cookie_directory: Path = Path("/run/censusd/cookies")
+
+
+class Watching:
+    """The watch of one repository, from the moment its root is known.
+
+    Args:
+        rules: how changes are noticed.
+        root: the root as it is.
+        dirty_set: where the marks go.
+        on_root_changed: called when something happened to the root, or to the watch as a whole.
+        on_overflow: called when events were lost.
+
+    Attributes:
+        decision: which way is in force, and why.
+        complete: whether a complete pass has covered every directory since the watch was set up.
+    """
+
+    def __init__(
+        self,
+        rules: WatchRules,
+        root: Root,
+        dirty_set: DirtySet,
+        *,
+        on_root_changed: Callable[[str], None],
+        on_overflow: Callable[[], None],
+    ) -> None:
+        self.rules = rules
+        self.complete = False
+        self.decision = _decide(rules, root)
+        self._observer: RepositoryObserver | None = None
+        if self.watches:
+            handler = DirtySetHandler(
+                dirty_set, on_overflow=on_overflow, on_root_changed=on_root_changed, on_failure=on_root_changed
+            )
+            try:
+                self._observer = RepositoryObserver(
+                    text_of(bytes(root.path)),
+                    handler,
+                    to_text=text_of,
+                    to_bytes=bytes_of,
+                    cookie_directory=str(rules.cookie_directory),
+                )
+                self._observer.start()
+            except WatchError as error:
+                self.decision = TierDecision(Tier.POLL, str(error))
+
+    @property
+    def watches(self) -> bool:
+        """Whether the kernel's events are used."""
+        return self.rules.wanted != OFF and self.decision.tier.watches
+
+    @property
+    def polls(self) -> bool:
+        """Whether short intervals are needed, because of the file system or because directories are not covered."""
+        if self.rules.wanted == OFF:
+            return False
+        stats = self.stats()
+        return self.decision.tier.polls or stats is None or stats.uncovered > 0 or not stats.running
+
+    @property
+    def name(self) -> str:
+        """The way in force, as status and metrics show it."""
+        return OFF if self.rules.wanted == OFF else str(self.decision.tier)
+
+    @property
+    def watcher(self) -> Watcher | None:
+        """The watch itself, if there is one."""
+        return self._observer.watcher if self._observer is not None and self.watches else None
+
+    def stats(self) -> WatchStats | None:
+        """How the watch stands; None where there is none."""
+        watcher = self.watcher
+        return watcher.stats() if watcher is not None else None
+
+    def stop(self) -> None:
+        """Stop watching. May be called twice."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer = None
+
+
+def _decide(rules: WatchRules, root: Root) -> TierDecision:
+    if rules.wanted == OFF:
+        return TierDecision(Tier.POLL, "switched off in the configuration: changes are found at reconciliations only")
+    decision = choose(root.mount.type, rules.wanted)
+    if decision.tier is Tier.INOTIFY and rules.wanted == "auto":
+        for path, mount in mounts_below(real_path(root.path), read_mounts()).items():
+            if choose(mount.type).tier.polls:
+                return TierDecision(Tier.HYBRID, f"{path} is another file system ({mount.type}) without all events")
+    return decision
