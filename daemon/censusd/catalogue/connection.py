@@ -79,6 +79,10 @@ class Catalogue:
         """Close every connection. May be called twice."""
         self._pool.close(timeout=5.0)
 
+    def resize(self, settings: PoolSettings) -> None:
+        """Keep another number of connections from now on."""
+        self._pool.resize(settings.smallest, settings.largest)
+
     def __enter__(self) -> Self:
         self.open()
         return self

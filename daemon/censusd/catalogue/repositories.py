@@ -67,12 +67,6 @@ def retire(cursor: Cursor, lease: Lease) -> None:
     cursor.execute(_SQL.retire, (lease.repository_id, lease.token))
 
 
-def retire_absent(cursor: Cursor, names: Iterable[str]) -> list[str]:
-    """Retire every repository that is not among ``names`` and that no daemon holds. Returns their names."""
-    cursor.execute(_SQL.retire_absent, (list(names),))
-    return [name for (name,) in cursor]
-
-
 def acquire(cursor: Cursor, repository_id: UUID, owner: str, ttl: float, dead: Iterable[str] = ()) -> Lease | None:
     """Take the repository if nobody holds it, or its lease has run out, or its holder is among ``dead``.
 

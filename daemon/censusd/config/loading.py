@@ -148,7 +148,7 @@ def _choose_locations(tables: Mapping[str, Given], environ: Mapping[str, str], f
     if _is_unset(control, "socket"):
         control["socket"] = daemon["runtime_directory"] / "control.sock"
     if _is_unset(database, "embedded_directory"):
-        database["embedded_directory"] = state / "postgresql"
+        database["embedded_directory"] = state
 
 
 def _is_unset(values: Mapping[str, Any], key: str) -> bool:

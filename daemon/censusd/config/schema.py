@@ -101,7 +101,8 @@ class DatabaseConfig(Table):
     embedded_directory: Path = setting(
         AbsolutePath(automatic=True),
         "",
-        "Where the private PostgreSQL keeps its data. Empty: the directory postgresql in daemon.state_directory.",
+        "The directory in which the private PostgreSQL keeps its data, in postgresql/VERSION. Empty: "
+        "daemon.state_directory.",
         restart=True,
     )
     embedded_user: str = setting(
@@ -267,6 +268,9 @@ class RepositorySettings(Table):
         "30 days",
         "How long the row of a file that is gone is kept, with its id, hash and metadata, in case the file comes "
         'back. 0: until the next pass. "never": it is not deleted at all.',
+    )
+    journal_keep: float = setting(
+        duration("1 day", "36500 days"), "90 days", "How long the rows of sync_operations are kept."
     )
     lease_ttl: float = setting(
         duration("2s", "10min"),

@@ -117,6 +117,7 @@ class Worker:
         self._next_poll: float | None = None
         self._retry_after = _FIRST_RETRY
         self._outage = False
+        self._retire = False
         self._thread = threading.Thread(target=self._run, name=f"repository {terms.rules.name}", daemon=True)
 
     # For other threads -----------------------------------------------------------------------------------------------
@@ -126,12 +127,28 @@ class Worker:
         """The repository's name."""
         return self.terms.rules.name
 
+    @property
+    def polls(self) -> bool:
+        """Whether changes are found by short intervals, because there are not all events."""
+        watching = self.upkeep.watching if self.upkeep else None
+        return watching is not None and watching.polls
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the loop runs."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ask the loop to end after the batch it is at. Returns at once; may be called at any time, and again."""
+    def stop(self, *, retire: bool = False) -> None:
+        """Ask the loop to end after the batch it is at. Returns at once; may be called at any time, and again.
+
+        Args:
+            retire: also record that nobody looks after the repository any more; its rows stay.
+        """
+        self._retire = self._retire or retire
         self._stopping.set()
         self._requests.close(CancelledError(f"{self.name} is being stopped"))
         self._wake_up()
@@ -479,6 +496,8 @@ class Worker:
         if self.repository is not None:
             try:
                 with self._catalogue.transaction() as cursor:
+                    if self._retire:
+                        repositories.retire(cursor, self.repository.lease)
                     repositories.release(cursor, self.repository.lease)
             except CatalogueError as error:
                 _LOG.warning("the lease could not be released", repository=self.name, why=str(error))

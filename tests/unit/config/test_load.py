@@ -215,7 +215,7 @@ class TestLocations:
             "/var/lib/censusd",
             "/run/censusd",
             "/run/censusd/control.sock",
-            "/var/lib/censusd/postgresql",
+            "/var/lib/censusd",
         )
 
     def test_under_systemd(self, load_text: Load) -> None:
@@ -223,7 +223,7 @@ class TestLocations:
             "/var/lib/a",
             "/run/a",
             "/run/a/control.sock",
-            "/var/lib/a/postgresql",
+            "/var/lib/a",
         )
 
     def test_for_a_user(self, load_text: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,8 @@ SELECT count(*), count(problem) FROM directories WHERE repository_id = %s AND st
 -- name: purge
 DELETE FROM directories d
  WHERE repository_id = %(repository)s AND id = ANY(ARRAY(
-       SELECT id FROM directories WHERE repository_id = %(repository)s AND state = 1
-          AND missing_since < now() - make_interval(secs => %(grace)s) LIMIT %(most)s))
-   AND NOT EXISTS (SELECT FROM directories c WHERE c.repository_id = d.repository_id AND c.parent_id = d.id)
-   AND NOT EXISTS (SELECT FROM files f WHERE f.repository_id = d.repository_id AND f.directory_id = d.id)
+       SELECT id FROM directories m WHERE repository_id = %(repository)s AND state = 1
+          AND missing_since < now() - make_interval(secs => %(grace)s)
+          AND NOT EXISTS (SELECT FROM directories c WHERE c.repository_id = m.repository_id AND c.parent_id = m.id)
+          AND NOT EXISTS (SELECT FROM files f WHERE f.repository_id = m.repository_id AND f.directory_id = m.id)
+        LIMIT %(most)s))

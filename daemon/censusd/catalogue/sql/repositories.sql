@@ -8,11 +8,6 @@ RETURNING id
 UPDATE repositories SET state = 'retired', state_since = now(), next_reconciliation_at = NULL
 WHERE id = %s AND lease_token = %s
 
--- name: retire_absent
-UPDATE repositories SET state = 'retired', state_since = now(), next_reconciliation_at = NULL
-WHERE state <> 'retired' AND name <> ALL(%s) AND (lease_expires_at IS NULL OR lease_expires_at < now())
-RETURNING name
-
 -- name: acquire
 UPDATE repositories
    SET lease_owner = %(owner)s, lease_token = lease_token + 1,
@@ -41,9 +36,6 @@ SELECT pg_notify('censusd_changes', json_build_object('repository', %s::text, 'c
 SELECT id, name, root, state, state_reason, state_since, identity::text, dirty_since, dirty_reason, scan_generation,
        last_pass_at, reconcile_interval, next_reconciliation_at, change_number, lease_owner
   FROM repositories WHERE id = %s
-
--- name: all_names
-SELECT id, name, state FROM repositories ORDER BY name
 
 -- name: set_state
 UPDATE repositories SET state = %(state)s, state_reason = %(reason)s,

@@ -1,0 +1,239 @@
+"""The daemon put together: everything that runs, in the order in which it starts, and what a reload changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+
+from censusd import __version__, metrics
+from censusd.catalogue import migrations
+from censusd.catalogue.connection import Catalogue
+from censusd.catalogue.embedded import EmbeddedServer
+from censusd.config import ChangeKind, Config, RepositoryConfig, differences
+from censusd.errors import CatalogueUnavailableError, EmbeddedServerError
+from censusd.model import SyncOperation
+from censusd.service import log
+from censusd.service.collector import Collector
+from censusd.service.controls import Controls
+from censusd.service.heartbeat import Heartbeats
+from censusd.service.http import HttpServer
+from censusd.service.schedule import Schedule
+from censusd.service.terms import pace_of, pool_of, terms_of
+from censusd.sync import ownership
+from censusd.sync.worker import Worker
+
+_LOG: Final = structlog.get_logger("censusd.service")
+_COLLECT_EVERY: Final = 5.0
+_FIRST_RETRY: Final = 0.5
+_LAST_RETRY: Final = 10.0
+_STOP_WITHIN: Final = 30.0
+
+
+class Application:
+    """Everything that runs. Use as a context manager; leaving it stops everything, in reverse order.
+
+    Args:
+        config: the configuration to begin with.
+        request_reload: called when somebody asks, over the control socket, to read the configuration again.
+
+    Raises:
+        CensusError: something that it cannot do without cannot be had; what was started is stopped again.
+    """
+
+    def __init__(self, config: Config, request_reload: Callable[[], None]) -> None:
+        self._config = config
+        self._owner = ownership.own_name()
+        self._workers: dict[str, Worker] = {}
+        self._prepared = False
+        self._retry_after = _FIRST_RETRY
+        self.heartbeats = Heartbeats()
+        self.trouble = ""
+        self.fault = ""
+        with ExitStack() as stack:
+            self._server = self._embedded(stack)
+            conninfo = config.database.dsn.reveal() if config.database.dsn else self._server_conninfo()
+            self.catalogue = Catalogue(conninfo, pool_of(config.database), metrics.database_error)
+            stack.enter_context(self.catalogue)
+            stack.callback(self._stop_workers)
+            self.schedule = Schedule(self.catalogue)
+            self.collector = Collector(self.workers, self.catalogue, self.heartbeats)
+            self.schedule.start()
+            stack.callback(self.schedule.stop)
+            self.controls = Controls(
+                self.workers,
+                self.catalogue,
+                version=__version__,
+                reload=request_reload,
+                overview=self._overview,
+            )
+            self._serve(stack)
+            self._stack = stack.pop_all()
+        metrics.BUILD.info({"version": __version__})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    def workers(self) -> Mapping[str, Worker]:
+        """The workers there are, by repository."""
+        return dict(self._workers)
+
+    def prepare(self, stopping: threading.Event) -> None:
+        """Bring the schema up to date and start the workers, as soon as the database can be had.
+
+        Waits, ever longer, while it cannot; ends when ``stopping`` is set.
+
+        Raises:
+            SchemaError: the database's schema is not one this version can work with.
+            CatalogueError: the database refuses to be set up.
+        """
+        while not self._prepared and not stopping.is_set():
+            try:
+                done = migrations.migrate(self.catalogue)
+            except CatalogueUnavailableError as error:
+                if not self.trouble:
+                    _LOG.warning("waiting for the database", why=str(error))
+                self.trouble = f"waiting for the database: {error}"
+                stopping.wait(self._retry_after)
+                self._retry_after = min(_LAST_RETRY, self._retry_after * 2)
+                continue
+            if done:
+                _LOG.info("schema brought up to date", steps=done)
+            self.trouble = ""
+            for repository in self._config.repositories:
+                if repository.enabled:
+                    self._start(repository)
+            self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
+            if self._server is not None:
+                self.schedule.every(_COLLECT_EVERY, "embedded server", self._server_is_running)
+            self._prepared = True
+
+    def reload(self, config: Config) -> None:
+        """Apply what differs, and nothing else."""
+        old, self._config = self._config, config
+        changes = differences(old, config)
+        new = {repository.name: repository for repository in config.repositories}
+        for change in changes:
+            _LOG.info("configuration", change=str(change))
+            if change.restart_keys:
+                _LOG.warning("takes effect when the daemon is started again", keys=list(change.restart_keys))
+        log.set_up(config.daemon.log_level, config.daemon.log_format)
+        self.catalogue.resize(pool_of(config.database))
+        if not self._prepared:
+            return
+        for change in changes:
+            if change.table != "repository":
+                continue
+            repository = new.get(change.name)
+            if change.kind is ChangeKind.REMOVED or repository is None or not repository.enabled:
+                self._remove(change.name, retire=change.kind is ChangeKind.REMOVED)
+            elif change.kind is ChangeKind.ADDED or change.name not in self._workers:
+                self._start(repository)
+            elif {"path", "lease_ttl"} & set(change.keys):
+                self._remove(change.name, retire=False)
+                self._start(repository)
+            else:
+                terms = terms_of(repository, config.daemon.runtime_directory, self._owner)
+                self._workers[change.name].reconfigure(terms)
+        if not changes:
+            _LOG.info("configuration", change="nothing differs")
+
+    def describe(self) -> str:
+        """One line on how things stand."""
+        if self.trouble:
+            return self.trouble
+        parts = [self.fault] if self.fault else []
+        for worker in self._workers.values():
+            upkeep = worker.upkeep
+            progress = upkeep.progress if upkeep else None
+            if progress is not None:
+                files, speed = progress.counts.files_scanned, progress.files_per_second
+                parts.append(f"{worker.name} scanning: {files:,} files, {speed:,.0f}/s")
+            else:
+                parts.append(f"{worker.name} {worker.phase}")
+        for loop in self.heartbeats.waiting():
+            parts.append(f"{loop.name}: no answer from a disk or the database for {loop.age:.0f} s")
+        return "; ".join(parts) or "no repositories"
+
+    def is_alive(self) -> bool:
+        """Whether every loop runs and none is hung."""
+        hung = self.heartbeats.hung()
+        for loop in hung:
+            _LOG.error("hung", loop=loop.name, seconds=round(loop.age))
+        return not hung and all(worker.is_alive for worker in self._workers.values())
+
+    def _embedded(self, stack: ExitStack) -> EmbeddedServer | None:
+        database = self._config.database
+        if database.dsn is not None:
+            return None
+        server = EmbeddedServer.start(database.embedded_directory, user=database.embedded_user or None)
+        stack.callback(server.close)
+        return server
+
+    def _server_conninfo(self) -> str:
+        if self._server is None:
+            raise EmbeddedServerError("there is neither a database to connect to nor a private one")
+        return self._server.conninfo
+
+    def _server_is_running(self) -> None:
+        if self._server is not None:
+            self._server.ensure_running()
+
+    def _serve(self, stack: ExitStack) -> None:
+        control, http = self._config.control, self._config.http
+        unix = HttpServer.unix(self.controls, control.socket, control.socket_mode, control.socket_group)
+        stack.callback(unix.close)
+        if http.listen is not None:
+            tcp = HttpServer.tcp(self.controls, http.listen)
+            stack.callback(tcp.close)
+            _LOG.info("serving", metrics=f"http://{tcp.address}/metrics", status_page=f"http://{tcp.address}/")
+        _LOG.info("control", socket=str(control.socket))
+
+    def _start(self, repository: RepositoryConfig) -> None:
+        metrics.prepare(repository.name)
+        loop = self.heartbeats.add(repository.name)
+        terms = terms_of(repository, self._config.daemon.runtime_directory, self._owner)
+        worker = Worker(terms, self.catalogue, beat=loop.beat, on_pass=self._passed)
+        self._workers[repository.name] = worker
+        worker.start()
+        self.schedule.add(worker)
+
+    def _passed(self, worker: Worker, operation: SyncOperation) -> None:
+        for repository in self._config.repositories:
+            if repository.name == worker.name:
+                self.schedule.passed(worker, pace_of(repository), operation)
+
+    def _remove(self, name: str, *, retire: bool) -> None:
+        worker = self._workers.pop(name, None)
+        if worker is None:
+            return
+        self.schedule.remove(name)
+        worker.stop(retire=retire)
+        if not worker.join(_STOP_WITHIN):
+            _LOG.error("did not stop in time", repository=name)
+        self.heartbeats.remove(name)
+        self.collector.totals.pop(name, None)
+        metrics.forget(name)
+
+    def _stop_workers(self) -> None:
+        for worker in self._workers.values():
+            worker.stop()
+        for worker in self._workers.values():
+            if not worker.join(_STOP_WITHIN):
+                _LOG.error("did not stop in time", repository=worker.name)
+
+    def _overview(self) -> dict[str, Any]:
+        """What the control room adds to each repository's status."""
+        return {
+            "trouble": self.trouble,
+            "ready": self._prepared,
+            "totals": dict(self.collector.totals),
+            "next_run": {name: self.schedule.next_run(name) for name in self._workers},
+        }

@@ -1,0 +1,141 @@
+"""The main thread: signals in, notifications out."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from censusd import __version__, metrics
+from censusd.config import Config, load
+from censusd.errors import CensusError, ConfigurationError
+from censusd.service import log
+from censusd.service.application import Application
+from censusd.service.notify import Notifier
+
+_LOG: Final = structlog.get_logger("censusd.service")
+_ROUND: Final = 0.5
+
+Load = Callable[[], Config]
+"""Reads the configuration again, from where it came from."""
+
+
+class Daemon:
+    """One run of the daemon, from the configuration to the last lease.
+
+    Args:
+        read: reads the configuration.
+    """
+
+    def __init__(self, read: Load) -> None:
+        self._read = read
+        self._notifier = Notifier()
+        self._stopping = threading.Event()
+        self._reload = threading.Event()
+        self._wake = threading.Event()
+        self._failure: CensusError | None = None
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            ConfigurationError: the configuration cannot be used.
+            CensusError: something that the daemon cannot do without cannot be had.
+        """
+        config = self._read()
+        log.set_up(config.daemon.log_level, config.daemon.log_format)
+        for warning in config.warnings:
+            _LOG.warning("configuration", warning=str(warning))
+        _LOG.info("starting", version=__version__, repositories=[one.name for one in config.repositories])
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        self._note_configuration(valid=True)
+        try:
+            with Application(config, self._ask_for_reload) as application:
+                preparing = threading.Thread(target=self._prepare, args=(application,), name="prepare")
+                preparing.start()
+                self._notifier.ready()
+                metrics.UP.set(1)
+                try:
+                    self._loop(application)
+                finally:
+                    self._notifier.stopping()
+                    metrics.UP.set(0)
+                    _LOG.info("stopping")
+                    self._stopping.set()
+                    preparing.join()
+        finally:
+            _LOG.info("stopped")
+        if self._failure is not None:
+            raise self._failure
+
+    def _loop(self, application: Application) -> None:
+        fed = 0.0
+        while not self._stopping.is_set():
+            if self._reload.is_set():
+                self._reload.clear()
+                self._reload_configuration(application)
+            self._notifier.status(application.describe())
+            interval = self._notifier.watchdog_seconds
+            if interval is not None and time.monotonic() >= fed + min(interval, 10.0) and application.is_alive():
+                self._notifier.alive()
+                fed = time.monotonic()
+            self._wake.wait(_ROUND)
+            self._wake.clear()
+
+    def _prepare(self, application: Application) -> None:
+        try:
+            application.prepare(self._stopping)
+        except CensusError as error:
+            self._failure = error
+            self._stopping.set()
+            self._wake.set()
+
+    def _reload_configuration(self, application: Application) -> None:
+        self._notifier.reloading()
+        try:
+            config = self._read()
+        except ConfigurationError as error:
+            for fault in error.faults:
+                _LOG.error("configuration", fault=str(fault))
+            _LOG.error("the configuration is not valid: the old one stays in force")
+            self._note_configuration(valid=False)
+            application.fault = "the new configuration is not valid, the old one stays in force"
+        else:
+            for warning in config.warnings:
+                _LOG.warning("configuration", warning=str(warning))
+            application.reload(config)
+            application.fault = ""
+            self._note_configuration(valid=True)
+        self._notifier.status(application.describe())
+        self._notifier.ready()
+
+    def _note_configuration(self, *, valid: bool) -> None:
+        metrics.CONFIG_LOADED.set(valid)
+        if valid:
+            metrics.CONFIG_TIME.set_to_current_time()
+
+    def _ask_for_reload(self) -> None:
+        self._reload.set()
+        self._wake.set()
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping.set()
+        self._wake.set()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._ask_for_reload()
+
+
+def reader(
+    files: list[Path] | None, environment: Mapping[str, str], repositories: list[Path]
+) -> Load:
+    """Reads the configuration from these places, each time that it is called."""
+    return lambda: load(files, environment, extra_repositories=repositories)
