@@ -49,7 +49,7 @@ class Nobody:
     environment: dict[str, str]
 
     def hold(self, directory: Path) -> Holder:
-        return Holder(directory, NOBODY.pw_uid, self.python, self.environment)
+        return Holder(directory, NOBODY.pw_uid, [self.python], self.environment)
 
 
 @pytest.fixture
@@ -153,6 +153,23 @@ def test_an_ordinary_user_runs_it_as_who_they_are(nobody: Nobody) -> None:
         assert answer(conninfo) == "censusd"  # root may join in
         assert {path.stat().st_uid for path in nobody.directory.rglob("*")} == {NOBODY.pw_uid}
         assert (nobody.directory / "state").stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_the_daemons_capabilities_do_not_pass_on_to_it(nobody: Nobody) -> None:
+    setpriv = shutil.which("setpriv")
+    if not setpriv:
+        pytest.skip("util-linux is not installed")
+    who = ["--reuid=nobody", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
+    what = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    with Holder(nobody.directory, None, [setpriv, *who, *what, nobody.python], nobody.environment) as holder:
+        holder.conninfo()
+        (pid_file,) = nobody.directory.glob("postgresql/*/postmaster.pid")
+        capabilities = {
+            number: int(Path(f"/proc/{number}/status").read_text().split("CapEff:")[1].split()[0], 16)
+            for number in (holder.process.pid, int(pid_file.read_text().split()[0]))
+        }
+        assert [bool(value) for value in capabilities.values()] == [True, False]
 
 
 @as_root

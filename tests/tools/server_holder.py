@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +31,7 @@ class Holder:
     Args:
         directory: the state directory.
         uid: user to run as, with the group of the same number and no others; None stays who it is.
-        python: the Python to run it with.
+        python: the Python to run it with, and what to run that with.
         environment: its whole environment; None is this process's.
     """
 
@@ -38,12 +39,12 @@ class Holder:
         self,
         directory: Path,
         uid: int | None = None,
-        python: str = sys.executable,
+        python: Sequence[str] = (sys.executable,),
         environment: dict[str, str] | None = None,
     ) -> None:
         other: dict[str, Any] = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
         self.process = subprocess.Popen(
-            [python, "-c", Path(__file__).read_text(), os.fspath(directory)],
+            [*python, "-c", Path(__file__).read_text(), os.fspath(directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

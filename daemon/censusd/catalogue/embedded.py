@@ -28,6 +28,7 @@ from censusd.catalogue.embedded_cluster import (
     DATABASE,
     PORT,
     Cluster,
+    check_settings,
     check_version,
     create_cluster,
     remove_stale_pid_files,
@@ -124,6 +125,8 @@ class EmbeddedServer:
             EmbeddedServerError: it cannot be; the text says what is in the way, with PostgreSQL's last words.
         """
         directory = Path(os.path.abspath(directory))
+        settings = settings or {}
+        check_settings(settings)
         binaries = locate_binaries()
         server: Self | None = None
         try:
@@ -132,7 +135,7 @@ class EmbeddedServer:
             cluster = Cluster(directory, binaries.major, chosen)
             check_version(cluster, binaries)
             make_directories(cluster.home)
-            server = cls(cluster, binaries, settings or {})
+            server = cls(cluster, binaries, settings)
             server._join()
             server.ensure_running()
         except BaseException as error:

@@ -130,6 +130,19 @@ class Cluster:
         return lines[7].strip() if len(lines) > 7 else ""
 
 
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Refuse settings that cannot be meant; what they mean is for PostgreSQL to judge.
+
+    Raises:
+        EmbeddedServerError: one is not of a setting's form, or decides how the server is reached.
+    """
+    for name, value in settings.items():
+        if name.lower() in _FIXED:
+            raise EmbeddedServerError(f"The setting {name} of the private PostgreSQL cannot be changed.")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not value.isprintable():
+            raise EmbeddedServerError(f"{name!r} = {value!r} is not a setting of PostgreSQL.")
+
+
 def check_version(cluster: Cluster, binaries: Binaries) -> None:
     """Refuse what these programs cannot run.
 
@@ -243,15 +256,10 @@ def write_configuration(cluster: Cluster, settings: Mapping[str, str]) -> None:
     of the state directory are let in, as the catalogue's role or as administrator.
 
     Raises:
-        EmbeddedServerError: a setting cannot be meant.
         OSError: the directory cannot be written.
     """
     lines = ["# Written by censusd at every start. What ALTER SYSTEM sets is kept, and wins over this file."]
     for name, value in {**_SETTINGS, **settings, **_FIXED}.items():
-        if name in _FIXED and settings.get(name, value) != value:
-            raise EmbeddedServerError(f"The setting {name} of the private PostgreSQL cannot be changed.")
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) or not value.isprintable():
-            raise EmbeddedServerError(f"{name!r} = {value!r} is not a setting of PostgreSQL.")
         quoted = value.replace("\\", "\\\\").replace("'", "''")
         lines.append(f"{name} = '{quoted}'")
     mapping = ["# Written by censusd at every start.", "# MAP  SYSTEM-USERNAME  ROLE"]

@@ -37,6 +37,8 @@ FAST_STOP = 60.0
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
 """From <linux/prctl.h>."""
 
 _libc = ctypes.CDLL(None)
@@ -83,7 +85,11 @@ class Log:
 
 
 def drop_privileges(user: str) -> None:
-    """Become ``name:uid:gid`` for good; an empty text changes nothing."""
+    """Become ``name:uid:gid`` for good; an empty text stays who it is.
+
+    Either way, capabilities that systemd gave the daemon (AmbientCapabilities=) do not pass on to PostgreSQL.
+    """
+    _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     if user:
         name, uid, gid = user.rsplit(":", 2)
         os.initgroups(name, int(gid))
@@ -91,84 +97,64 @@ def drop_privileges(user: str) -> None:
         os.setuid(int(uid))
 
 
-class Postmaster:
-    """PostgreSQL's server, a child that gets SIGINT (its fast shutdown) when the keeper dies, whatever kills it.
+def spawn(command: list[str], output: int) -> int:
+    """Run PostgreSQL as a child that gets SIGINT (its fast shutdown) when the keeper dies, whatever kills it.
 
-    The kernel sends that signal when the *thread* that forked ends, so this is made on the main thread; and it forgets
+    The kernel sends that signal when the *thread* that forked ends, so this belongs on the main thread; and it forgets
     the wish when a process changes its user, so privileges are dropped before.
+
+    Returns:
+        The child's process id. It is never reaped here, so the number cannot become a stranger's.
     """
-
-    def __init__(self, command: list[str], output: int) -> None:
-        self._lock = threading.Lock()
-        self._is_reaped = False
-        self.has_ended = threading.Event()
-        keeper = os.getpid()
-        self._id = os.fork()
-        if not self._id:
-            self._become(command, output, keeper)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended and its process id may be a stranger's by now."""
-        with self._lock:
-            if not self._is_reaped:
-                os.kill(self._id, number)
-
-    def wait(self) -> str:
-        """Wait for its end. Returns how it ended, or an empty text where that was in good order."""
-        os.waitid(os.P_PID, self._id, os.WEXITED | os.WNOWAIT)
-        with self._lock:
-            _, status = os.waitpid(self._id, 0)
-            self._is_reaped = True
-        self.has_ended.set()
-        code = os.waitstatus_to_exitcode(status)
-        return f"with status {code}" if code > 0 else f"by signal {-code}" if code else ""
-
-    @staticmethod
-    def _become(command: list[str], output: int, keeper: int) -> None:
-        try:
-            if _libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0) or os.getppid() != keeper:
-                os._exit(1)  # the second: it died before the wish was known
-            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.chdir("/")  # before version 16, PostgreSQL cannot start where it could not come back to by path
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            os.execv(command[0], command)  # noqa: S606  # no shell is what we want
-        except OSError as error:
-            os.write(output, f"{command[0]} cannot be run: {error}\n".encode(errors="surrogateescape"))
-        finally:
-            os._exit(127)
+    keeper = os.getpid()
+    child = os.fork()
+    if child:
+        return child
+    try:
+        if _libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0) or os.getppid() != keeper:
+            os._exit(1)  # the second: it died before the wish was known
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.chdir("/")  # before version 16, PostgreSQL cannot start where it could not come back to by path
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.execv(command[0], command)  # noqa: S606  # no shell is what we want
+    except OSError as error:
+        os.write(output, f"{command[0]} cannot be run: {error}\n".encode(errors="surrogateescape"))
+    finally:
+        os._exit(127)
 
 
-def stop_when_unused(users_lock: int, postmaster: Postmaster, log: Log) -> None:
+def stop_when_unused(users_lock: int, postmaster: int, log: Log, has_ended: threading.Event) -> None:
     """Wait until nobody holds the users' lock, then stop PostgreSQL. Keeps the lock, so nobody joins a dying server."""
     fcntl.flock(users_lock, fcntl.LOCK_EX)
     log.write(b"keeper: nobody uses this server any more; it stops\n")
-    postmaster.signal(signal.SIGINT)
-    if not postmaster.has_ended.wait(FAST_STOP):
+    os.kill(postmaster, signal.SIGINT)
+    if not has_ended.wait(FAST_STOP):
         log.write(b"keeper: the shutdown takes too long; the next start will recover from the write-ahead log\n")
-        postmaster.signal(signal.SIGQUIT)
+        os.kill(postmaster, signal.SIGQUIT)
 
 
-def keep(server_lock: int, users_lock: int, directory: int, user: str, command: list[str]) -> None:
+def keep(users_lock: int, directory: int, user: str, command: list[str]) -> None:
     """Run PostgreSQL until it ends by itself or nobody uses it any more."""
-    os.set_inheritable(server_lock, True)
-    os.set_inheritable(directory, True)
-    os.set_inheritable(users_lock, False)  # PostgreSQL must not go on holding what the keeper holds while stopping
     os.fchdir(directory)
     os.umask(0o077)
     drop_privileges(user)
     log = Log()
     reader, writer = os.pipe()
-    postmaster = Postmaster(command, writer)
+    postmaster = spawn(command, writer)
     os.close(writer)
-    threading.Thread(target=stop_when_unused, args=(users_lock, postmaster, log), daemon=True).start()
+    has_ended = threading.Event()
+    arguments = (users_lock, postmaster, log, has_ended)
+    threading.Thread(target=stop_when_unused, args=arguments, daemon=True).start()
     while text := os.read(reader, 65536):
         log.write(text)
-    # Reaped here, its number is free: for PostgreSQL, a zombie is another server that runs.
-    if how := postmaster.wait():
-        log.write(f"keeper: PostgreSQL ended {how}\n".encode())
+    end = os.waitid(os.P_PID, postmaster, os.WEXITED | os.WNOWAIT)
+    has_ended.set()
+    if end is not None and end.si_status:
+        how = "with status" if end.si_code == os.CLD_EXITED else "by signal"
+        log.write(f"keeper: PostgreSQL ended {how} {end.si_status}\n".encode())
 
 
 def main(arguments: list[str]) -> int:
@@ -176,7 +162,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) < 5:
         sys.stderr.write("usage: keeper SERVER_LOCK USERS_LOCK DIRECTORY USER COMMAND... (censusd runs this itself)\n")
         return 2
-    server_lock, users_lock, directory, user, *command = arguments
+    # The server's lock needs no care: inherited, it is held by this process and those it starts.
+    _server_lock, users_lock, directory, user, *command = arguments
     # A signal to the whole terminal or control group is meant for the daemon, which still needs its database to end
     # well. It closes its lock when it is done, and the server stops.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -186,7 +173,7 @@ def main(arguments: list[str]) -> int:
         os._exit(0)
     _libc.prctl(PR_SET_NAME, b"censusd-keeper", 0, 0, 0)
     try:
-        keep(int(server_lock), int(users_lock), int(directory), user, command)
+        keep(int(users_lock), int(directory), user, command)
     except OSError as error:
         sys.stderr.write(f"keeper: {error}\n")
         return 1
