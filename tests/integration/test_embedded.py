@@ -202,6 +202,18 @@ def _restarts(server: EmbeddedServer) -> bool:
     return server.cluster.log.read_text().count("ready to accept connections") == 2
 
 
+def test_a_directory_that_went_away_is_an_error_until_it_comes_back(server: EmbeddedServer) -> None:
+    os.kill(parent(postmaster(server.cluster.directory)), signal.SIGKILL)
+    wait_until_gone(server.cluster.directory)
+    elsewhere = server.cluster.directory / "elsewhere"
+    server.cluster.home.rename(elsewhere)
+    with pytest.raises(EmbeddedServerError, match=r"cannot be kept in .*No such file or directory"):
+        server.ensure_running()
+    elsewhere.rename(server.cluster.home)
+    server.ensure_running()
+    assert query(server, "SELECT 1") == 1
+
+
 def test_it_recovers_when_everything_was_killed_at_once(tmp_path: Path) -> None:
     with Holder(tmp_path) as holder:
         holder.conninfo()

@@ -303,7 +303,7 @@ def test_programs_below_a_private_directory_are_copied(tmp_path: Path, monkeypat
         assert len(list(cache.iterdir())) == 1
         assert all(path.stat().st_uid == 0 for path in cache.rglob("*"))
         Path(parent).chmod(0o700)
-        with pytest.raises(EmbeddedServerError, match=r"closed to it, and nor can it reach the copy.*chmod o\+rx"):
+        with pytest.raises(EmbeddedServerError, match=r"closed to it, and so is the copy.*chmod o\+rx"):
             EmbeddedServer.start(tmp_path / "state", settings=FAST)
 
 

@@ -128,21 +128,19 @@ class EmbeddedServer:
         settings = settings or {}
         check_settings(settings)
         binaries = locate_binaries()
-        server: Self | None = None
         try:
-            home = directory / "postgresql"
-            chosen = choose_user(directory, home / str(binaries.major), user)
+            chosen = choose_user(directory, directory / "postgresql" / str(binaries.major), user)
             cluster = Cluster(directory, binaries.major, chosen)
             check_version(cluster, binaries)
             make_directories(cluster.home)
             server = cls(cluster, binaries, settings)
             server._join()
+        except OSError as error:
+            raise _cannot_be_kept(directory, error) from error
+        try:
             server.ensure_running()
-        except BaseException as error:
-            if server is not None:
-                server.close()
-            if isinstance(error, OSError):
-                raise EmbeddedServerError(f"The private PostgreSQL cannot be kept in {directory}: {error}") from error
+        except BaseException:
+            server.close()
             raise
         return server
 
@@ -165,14 +163,13 @@ class EmbeddedServer:
                         raise EmbeddedServerError("This hold on the private PostgreSQL has been closed.")
                     if self._answers():
                         return
+                    is_under_way = not self.cluster.path.exists() or self.cluster.state() == "starting"
                     if launch is None:
                         launch = self._launch()
-                        is_starting = launch is not None or not self.cluster.path.exists()
+                        is_under_way |= launch is not None
                     elif launch.has_ended():
                         raise self._failure("did not start", launch.output)
-                    else:
-                        is_starting = self.cluster.state() == "starting"
-                    if is_starting:
+                    if is_under_way:
                         deadline = min(time.monotonic() + START_TIMEOUT, limit)
                     if time.monotonic() > deadline:
                         raise self._failure("does not answer", self._refusal)
@@ -267,23 +264,30 @@ class EmbeddedServer:
 
     def _launch(self) -> Launch | None:
         """Start the server unless somebody does or has: make the cluster if need be, configure it, run the keeper."""
-        server_lock = try_lock(self.cluster.server_lock)
-        if server_lock is None:
-            return None
         try:
-            binaries = readable_binaries(self.binaries, self.cluster.user)
-            create_cluster(self.cluster, binaries, self._settings, server_lock)
-            write_configuration(self.cluster, self._settings)
-            remove_stale_pid_files(self.cluster)
-            return Launch(self.cluster, binaries, server_lock)
-        finally:
-            os.close(server_lock)  # without unlocking it: it is the keeper's now
+            server_lock = try_lock(self.cluster.server_lock)
+            if server_lock is None:
+                return None
+            try:
+                binaries = readable_binaries(self.binaries, self.cluster.user)
+                create_cluster(self.cluster, binaries, self._settings, server_lock)
+                write_configuration(self.cluster, self._settings)
+                remove_stale_pid_files(self.cluster)
+                return Launch(self.cluster, binaries, server_lock)
+            finally:
+                os.close(server_lock)  # without unlocking it: it is the keeper's now
+        except OSError as error:
+            raise _cannot_be_kept(self.cluster.directory, error) from error
 
     def _failure(self, what: str, output: str) -> EmbeddedServerError:
         return EmbeddedServerError(
             f"The private PostgreSQL {self.binaries.version} in {self.cluster.path} {what}. {output}\n"
             f"Its log is {self.cluster.log}."
         )
+
+
+def _cannot_be_kept(directory: Path, error: OSError) -> EmbeddedServerError:
+    return EmbeddedServerError(f"The private PostgreSQL cannot be kept in {directory}: {error}")
 
 
 def _create_database(connection: psycopg.Connection[Any]) -> None:

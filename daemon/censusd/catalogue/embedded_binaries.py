@@ -116,7 +116,7 @@ def readable_binaries(binaries: Binaries, user: ServerUser) -> Binaries:
             raise _unreachable(directory, closed, user, f"copying them to {copy} failed: {error}") from error
     moved = copy / _TREE / "bin"
     if found := _first_obstacle([moved / program for program in _NEEDED], user):
-        raise _unreachable(directory, closed, user, f"nor can it reach the copy in {copy}, because of {found}")
+        raise _unreachable(directory, closed, user, f"so is the copy in {copy}, because of {found}")
     return Binaries(moved, binaries.major, binaries.version)
 
 

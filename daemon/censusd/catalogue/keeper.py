@@ -28,6 +28,7 @@ import sys
 import threading
 
 LOG = "log/server.log"
+"""The log, relative to the cluster's directory."""
 
 LOG_LIMIT = 4 << 20
 """Bytes in a log file before it is renamed to ``.1``; so there are never more than twice as many."""
@@ -48,6 +49,7 @@ class Log:
     """A log file that is renamed to ``.1`` when it is full. It never raises: a full disk must not stop the database."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._descriptor = -1
         self._size = 0
         self._relaying = True
@@ -55,22 +57,25 @@ class Log:
 
     def write(self, text: bytes) -> None:
         """Append to the file, and pass on to the starter while it listens."""
-        if self._relaying:
+        with self._lock:
             try:
-                os.write(2, text)
+                self._make_room(len(text))
+                self._size += os.write(self._descriptor, text)
             except OSError:
-                self._hang_up()
-        try:
-            self._make_room(len(text))
-            self._size += os.write(self._descriptor, text)
-        except OSError:
-            pass
+                pass
+            if self._relaying:
+                self._relay(text)
 
-    def _hang_up(self) -> None:
-        self._relaying = False
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, 2, inheritable=False)
-        os.close(devnull)
+    def _relay(self, text: bytes) -> None:
+        try:
+            os.write(2, text)
+        except BlockingIOError:
+            pass  # the starter is slow; it is in the file
+        except OSError:
+            self._relaying = False
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, 2, inheritable=False)
+            os.close(devnull)
 
     def _make_room(self, length: int) -> None:
         if self._descriptor >= 0 and self._size + length <= LOG_LIMIT:
