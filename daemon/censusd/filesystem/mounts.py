@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,19 +69,22 @@ class Mount:
 
 
 def read_mounts(path: Path = MOUNTINFO) -> list[Mount]:
-    """The mounts of this process's namespace, in mount order; a later one hides an earlier one at the same point.
+    """The mounts of this process's namespace that can be seen: those that no other mount covers.
 
     The format is proc_pid_mountinfo(5).
 
     Raises:
         OSError: the table cannot be read.
     """
-    mounts = []
-    for line in path.read_bytes().splitlines():
-        head, _, tail = line.partition(b" - ")
-        fields, (kind, source, *_) = head.split(b" "), tail.split(b" ")
-        mounts.append(Mount(_unescape(fields[4]), text_of(kind), _unescape(source), _unescape(fields[3])))
-    return mounts
+    mounts: dict[int, tuple[int, Mount]] = {}
+    # Not splitlines(): the kernel escapes newlines, and leaves carriage returns as they are.
+    for line in path.read_bytes().split(b"\n"):
+        head, separator, tail = line.partition(b" - ")
+        if separator:
+            fields, (kind, source, *_) = head.split(b" "), tail.split(b" ")
+            mount = Mount(_unescape(fields[4]), text_of(kind), _unescape(source), _unescape(fields[3]))
+            mounts[int(fields[0])] = int(fields[1]), mount
+    return _visible(mounts)
 
 
 def mount_of(path: str, mounts: Iterable[Mount]) -> Mount:
@@ -94,7 +99,9 @@ def mount_of(path: str, mounts: Iterable[Mount]) -> Mount:
 def mounts_below(path: str, mounts: Iterable[Mount]) -> dict[str, Mount]:
     """The visible mounts strictly below the absolute path ``path``, by their path relative to it."""
     prefix = path.rstrip("/") + "/"
-    return {mount.point[len(prefix) :]: mount for mount in mounts if mount.point.startswith(prefix)}
+    return {
+        mount.point[len(prefix) :]: mount for mount in mounts if mount.point.startswith(prefix) and mount.point != "/"
+    }
 
 
 def real_path(path: Path) -> str:
@@ -103,12 +110,40 @@ def real_path(path: Path) -> str:
     Raises:
         OSError: it does not exist or cannot be reached.
     """
-    return text_of(bytes(path.resolve(strict=True)))
+    return text_of(os.path.realpath(bytes(path), strict=True))
 
 
 def native(path: str) -> Path:
     """The path object for an absolute path in catalogue text."""
-    return Path(bytes_of(path).decode("utf-8", "surrogateescape"))
+    return Path(os.fsdecode(bytes_of(path)))
+
+
+def _visible(mounts: dict[int, tuple[int, Mount]]) -> list[Mount]:
+    """The mounts that no other one covers, given by id, each with the id of the mount it is mounted on."""
+    points: defaultdict[int, set[str]] = defaultdict(set)
+    for identity, (parent, mount) in mounts.items():
+        if parent != identity:
+            points[parent].add(mount.point)
+
+    def is_buried(identity: int) -> bool:
+        """Whether something is mounted on a directory above it, on the same mount or further up."""
+        while identity in mounts:
+            parent, mount = mounts[identity]
+            above = mount.point
+            while above != "/":
+                above = above.rpartition("/")[0] or "/"
+                if above in points[parent]:
+                    return True
+            if parent == identity:
+                break
+            identity = parent
+        return False
+
+    return [
+        mount
+        for identity, (_, mount) in mounts.items()
+        if mount.point not in points[identity] and not is_buried(identity)
+    ]
 
 
 def _lies_on(path: str, point: str) -> bool:
