@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
-from censusd.model import FileState, OperationStatus, OperationType, ProblemKind, RepositoryState, ScanPhase
+from censusd.model import FileState, OperationStatus, OperationType, RepositoryState, ScanPhase
 
 _R: Final = "repository"
 _LAGS: Final = (0.1, 0.25, 0.5, 0.6, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -27,7 +27,7 @@ FILES: Final = Gauge("censusd_files", "Files on record by state and phase", (_R,
 BYTES: Final = Gauge("censusd_files_bytes", "Bytes in the files that are present", (_R,))
 DIRECTORIES: Final = Gauge("censusd_directories", "Directories that are present", (_R,))
 PROBLEM_DIRECTORIES: Final = Gauge("censusd_problem_directories", "Directories that cannot be read", (_R,))
-PROBLEMS: Final = Counter("censusd_problems", "Things on disk that could not be seen", (_R, "kind"))
+PROBLEMS: Final = Counter("censusd_problems", "Looks at the disk that were refused or failed", (_R,))
 
 OPERATIONS: Final = Counter("censusd_operations", "Settled pieces of work", (_R, "type", "status"))
 OPERATION_SECONDS: Final = Histogram(
@@ -73,15 +73,13 @@ def prepare(repository: str) -> None:
     """Make every series of a repository, with zeros."""
     for gauge in _GAUGES:
         gauge.labels(repository)
-    for counter in (FILES_SCANNED, EVENTS, OVERFLOWS, LAG):
+    for counter in (FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG):
         counter.labels(repository)
     for state in RepositoryState:
         REPOSITORY_STATE.labels(repository, state)
     for file_state in FileState:
         for phase in ScanPhase:
             FILES.labels(repository, file_state.name.lower(), phase.name.lower())
-    for kind in ProblemKind:
-        PROBLEMS.labels(repository, kind)
     for change in CHANGE_KINDS:
         CHANGES.labels(repository, change)
     for tier in TIERS:
@@ -95,7 +93,7 @@ def prepare(repository: str) -> None:
 
 def forget(repository: str) -> None:
     """Remove every series of a repository that is not looked after any more."""
-    for metric in (*_GAUGES, FILES_SCANNED, EVENTS, OVERFLOWS, LAG, *_LABELLED):
+    for metric in (*_GAUGES, FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_LABELLED):
         metric.remove_by_labels({_R: repository})
 
 
@@ -110,5 +108,5 @@ _GAUGES: Final = (
     *(OWNED, BYTES, DIRECTORIES, PROBLEM_DIRECTORIES, PASS_RUNNING, LAST_PASS, LAST_DRIFT, NEXT_PASS, INTERVAL),
     *(QUEUE, OLDEST, WATCHES, WATCHES_NEEDED, UNCOVERED),
 )
-_LABELLED: Final = (REPOSITORY_STATE, FILES, PROBLEMS, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)
+_LABELLED: Final = (REPOSITORY_STATE, FILES, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)
 

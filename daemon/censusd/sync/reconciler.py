@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from censusd.catalogue import directories, files, repositories
+from censusd.catalogue import directories, files, maintenance, repositories
 from censusd.catalogue.connection import Cursor
 from censusd.errors import CancelledError, CatalogueError, CensusError, LeaseLostError, RootOfflineError
 from censusd.filesystem.walk import Cover, Tree, has_vanished, walk
@@ -101,6 +101,7 @@ class Reconciler:
             with self._closing(run):
                 if work.type is not OperationType.REALTIME:
                     run.open()
+                    maintenance.analyze_if_stale(self._repository.catalogue)
                 looks = Looks(looking, self._hooks.cover, self._repository.rules.ignore_file)
                 looks.add(scope)
                 looks.run(run)

@@ -56,5 +56,6 @@ def failed(repository: str, kind: OperationType, status: OperationStatus) -> Non
 def count(repository: str, counts: Counts) -> None:
     """Add what was done to the counters."""
     metrics.FILES_SCANNED.labels(repository).inc(counts.files_scanned)
+    metrics.PROBLEMS.labels(repository).inc(counts.problems)
     for kind in metrics.CHANGE_KINDS:
         metrics.CHANGES.labels(repository, kind).inc(getattr(counts, kind))

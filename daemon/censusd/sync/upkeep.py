@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from censusd.catalogue import directories, repositories
+from censusd.catalogue import directories, maintenance, repositories
 from censusd.errors import CancelledError, CensusError, RootOfflineError
 from censusd.filesystem.identity import look_at_root
 from censusd.model import (
@@ -34,6 +34,8 @@ _LOG: Final = structlog.get_logger("censusd.sync")
 _SAY_PROGRESS_EVERY: Final = 2.0
 _FIRST_LOOK_AGAIN: Final = 60.0
 _LAST_LOOK_AGAIN: Final = 3600.0
+_MANY: Final = 0.1
+"""The share of new files in a pass from which on the planner's statistics are worth nothing."""
 
 
 @dataclass(slots=True)
@@ -249,6 +251,8 @@ class Upkeep:
         finally:
             self.progress = None
         reporting.settled(self.repository.rules.name, operation)
+        if operation.counts.added > _MANY * max(1, operation.counts.files_scanned):
+            maintenance.analyze(self.repository.catalogue)
         return operation
 
     def _watched(self) -> Hooks:

@@ -1,18 +1,18 @@
 -- name: columns_children
 SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
-  FROM directories WHERE repository_id = %s AND parent_id = ANY(%s)
+  FROM directories WHERE repository_id = %s AND parent_id = ANY(%s::bigint[])
 
 -- name: by_path
 SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
-  FROM directories WHERE repository_id = %s AND path = ANY(%s) AND state = 0
+  FROM directories WHERE repository_id = %s AND path = ANY(%s::text[]) AND state = 0
 
 -- name: by_inode
 SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
-  FROM directories WHERE repository_id = %s AND inode = ANY(%s) AND inode <> 0 AND state <> 2
+  FROM directories WHERE repository_id = %s AND inode = ANY(%s::bigint[]) AND inode <> 0 AND state <> 2
 
 -- name: by_id
 SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
-  FROM directories WHERE repository_id = %s AND id = ANY(%s)
+  FROM directories WHERE repository_id = %s AND id = ANY(%s::bigint[])
 
 -- name: allocate
 SELECT nextval('directory_ids') FROM generate_series(1, %s)
@@ -30,7 +30,7 @@ UPDATE directories AS d
  WHERE d.repository_id = %(repository)s AND d.id = u.id
 
 -- name: forget_digests
-UPDATE directories SET digest = NULL WHERE repository_id = %s AND id = ANY(%s) AND digest IS NOT NULL
+UPDATE directories SET digest = NULL WHERE repository_id = %s AND id = ANY(%s::bigint[]) AND digest IS NOT NULL
 
 -- name: set_digests
 UPDATE directories AS d SET digest = u.digest
@@ -45,7 +45,7 @@ UPDATE directories AS d
 
 -- name: unseen_below
 WITH RECURSIVE below AS (
-    SELECT id FROM directories WHERE repository_id = %(repository)s AND parent_id = ANY(%(ids)s) AND state = 0
+    SELECT id FROM directories WHERE repository_id = %(repository)s AND parent_id = ANY(%(ids)s::bigint[]) AND state = 0
     UNION ALL
     SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id
      WHERE d.repository_id = %(repository)s AND d.state = 0
@@ -75,11 +75,11 @@ UPDATE directories d SET path = %(new)s || substr(d.path, length(top.path) + 1),
 
 -- name: restore
 UPDATE directories SET state = 0, missing_since = NULL, digest = NULL, change_number = %s
- WHERE repository_id = %s AND id = ANY(%s)
+ WHERE repository_id = %s AND id = ANY(%s::bigint[])
 
 -- name: below
 WITH RECURSIVE below AS (
-    SELECT id, 0 AS depth FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s)
+    SELECT id, 0 AS depth FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[])
     UNION ALL
     SELECT d.id, depth + 1 FROM directories d JOIN below ON d.parent_id = below.id
      WHERE d.repository_id = %(repository)s
@@ -92,11 +92,11 @@ SELECT id, (SELECT count(*) FROM files f
 UPDATE directories SET state = %(state)s, digest = NULL, change_number = %(change)s,
        missing_since = CASE WHEN %(state)s = 1 THEN now() END,
        unseen = false, problem = NULL, problem_kind = NULL, problem_since = NULL
- WHERE repository_id = %(repository)s AND id = ANY(%(ids)s) AND state NOT IN (1, %(state)s)
+ WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[]) AND state NOT IN (1, %(state)s)
 
 -- name: files_below
 WITH RECURSIVE below AS (
-    SELECT id FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s)
+    SELECT id FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[])
     UNION ALL
     SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id WHERE d.repository_id = %(repository)s
 )

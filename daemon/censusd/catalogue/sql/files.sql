@@ -1,6 +1,6 @@
 -- name: known
 SELECT directory_id, id, name, size, mtime_ns, ctime_ns, inode, links, state
-  FROM files WHERE repository_id = %s AND directory_id = ANY(%s)
+  FROM files WHERE repository_id = %s AND directory_id = ANY(%s::bigint[])
 
 -- name: known_names
 SELECT f.directory_id, f.id, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.links, f.state
@@ -14,12 +14,12 @@ SELECT name FROM files
 -- name: by_inode
 SELECT f.id, f.directory_id, d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.state, d.device
   FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
- WHERE f.repository_id = %s AND f.inode = ANY(%s) AND f.inode <> 0 AND f.state <> 2
+ WHERE f.repository_id = %s AND f.inode = ANY(%s::bigint[]) AND f.inode <> 0 AND f.state <> 2
 
 -- name: places
 SELECT f.id, d.path, f.name
   FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
- WHERE f.repository_id = %s AND f.id = ANY(%s) AND f.state <> 1
+ WHERE f.repository_id = %s AND f.id = ANY(%s::bigint[]) AND f.state <> 1
 
 -- name: copy
 COPY files (repository_id, directory_id, size, mtime_ns, ctime_ns, inode, links, change_number, name)
@@ -37,7 +37,7 @@ UPDATE files AS f
  WHERE f.repository_id = %(repository)s AND f.id = u.id
 
 -- name: leave
-UPDATE files SET name = name || '/' || id WHERE repository_id = %s AND id = ANY(%s)
+UPDATE files SET name = name || '/' || id WHERE repository_id = %s AND id = ANY(%s::bigint[])
 
 -- name: displace
 UPDATE files AS f SET name = f.name || '/' || f.id, change_number = %s
@@ -53,7 +53,7 @@ UPDATE files AS f SET directory_id = u.directory_id, name = u.name
 UPDATE files AS f SET state = %(state)s, change_number = %(change)s, updated_at = now(),
        missing_since = CASE WHEN %(state)s = 1 THEN now() END
   FROM files old
- WHERE f.repository_id = %(repository)s AND f.id = ANY(%(ids)s) AND f.state NOT IN (1, %(state)s)
+ WHERE f.repository_id = %(repository)s AND f.id = ANY(%(ids)s::bigint[]) AND f.state NOT IN (1, %(state)s)
    AND old.repository_id = f.repository_id AND old.id = f.id
 RETURNING old.state
 
@@ -61,7 +61,7 @@ RETURNING old.state
 UPDATE files AS f SET state = %(state)s, change_number = %(change)s, updated_at = now(),
        missing_since = CASE WHEN %(state)s = 1 THEN now() END
   FROM files old
- WHERE f.repository_id = %(repository)s AND f.directory_id = ANY(%(ids)s) AND f.state NOT IN (1, %(state)s)
+ WHERE f.repository_id = %(repository)s AND f.directory_id = ANY(%(ids)s::bigint[]) AND f.state NOT IN (1, %(state)s)
    AND old.repository_id = f.repository_id AND old.id = f.id
 RETURNING old.state
 
