@@ -29,7 +29,7 @@ class RootIdentity:
         type: file system type.
         device: device number now; not compared, since it may be handed out anew at each boot.
         inode: inode number of the root directory, or 0 where they are not stable.
-        mounts: relative path -> file system identifier of each mount below the root.
+        mounts: relative path -> file system identifier of each mount below the root that can be looked at.
         marker: whether the marker file was there; None where none is configured.
     """
 
@@ -74,16 +74,12 @@ def look_at_root(path: Path, marker: str = "") -> Root | Problem:
         found = path.stat()
         with os.scandir(path) as entries:
             empty = next(iter(entries), None) is None
-        below = {
-            relative: _filesystem_id(native(other.point), other)
-            for relative, other in mounts_below(real, mounts).items()
-        }
         identity = RootIdentity(
             filesystem=_filesystem_id(path, mount),
             type=mount.type,
             device=found.st_dev,
             inode=found.st_ino if mount.stable_inodes else 0,
-            mounts=below,
+            mounts=_filesystems(mounts_below(real, mounts)),
             marker=(path / marker).exists() if marker else None,
         )
     except OSError as error:
@@ -107,7 +103,7 @@ def difference(known: RootIdentity, seen: Root, *, files_on_record: bool) -> str
         return "the marker file is not there"
     for path, filesystem in known.mounts.items():
         if path not in now.mounts:
-            return f"nothing is mounted on {path} any more"
+            return f"nothing can be seen on {path}, where {filesystem} was mounted"
         if now.mounts[path] != filesystem:
             return f"another file system is mounted on {path}"
     # A marker file is the administrator's word that this is the right disk, however it came to be mounted.
@@ -119,6 +115,18 @@ def difference(known: RootIdentity, seen: Root, *, files_on_record: bool) -> str
     if seen.empty and files_on_record:
         return "it is empty, and was not"
     return None
+
+
+def _filesystems(mounts: dict[str, Mount]) -> dict[str, str]:
+    """Path -> file system identifier of the mounts that can be looked at."""
+    found: dict[str, str] = {}
+    for path, mount in mounts.items():
+        try:
+            found[path] = _filesystem_id(native(mount.point), mount)
+        except OSError:
+            # In a place that is closed to us. If it is on record all the same, ``difference`` misses it.
+            continue
+    return found
 
 
 def _filesystem_id(path: Path, mount: Mount) -> str:

@@ -1,0 +1,183 @@
+"""Whether a root is still the same root, and what it says when it is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from censusd.filesystem.identity import Root, RootIdentity, difference, look_at_root
+from censusd.filesystem.mounts import Mount
+from censusd.model import Problem, ProblemKind
+
+_KNOWN = RootIdentity("uuid:one", "ext4", 5, 100, {"disk": "uuid:two"})
+
+
+def seen(*, empty: bool = False, **changes: object) -> Root:
+    identity = replace(_KNOWN, **changes)  # type: ignore[arg-type]
+    return Root(Path("/srv"), identity, stable_inodes=True, empty=empty, mount=Mount("/", "ext4", "/dev/sda", "/"))
+
+
+def why(root: Root, known: RootIdentity = _KNOWN, *, files_on_record: bool = True) -> str | None:
+    return difference(known, root, files_on_record=files_on_record)
+
+
+def test_the_same_root_is_the_same() -> None:
+    assert why(seen()) is None
+    assert why(seen(device=77)) is None  # handed out anew at each boot
+    assert why(seen(mounts={"disk": "uuid:two", "new": "uuid:three"})) is None
+
+
+@pytest.mark.parametrize(
+    ("root", "words"),
+    [
+        (seen(filesystem="uuid:other", type="xfs"), "another file system is there: uuid:other (xfs), not uuid:one"),
+        (seen(inode=101), "another directory is there"),
+        (seen(mounts={}), "nothing can be seen on disk, where uuid:two was mounted"),
+        (seen(mounts={"disk": "uuid:other"}), "another file system is mounted on disk"),
+        (seen(empty=True), "it is empty, and was not"),
+        (seen(marker=False), "the marker file is not there"),
+    ],
+)
+def test_every_difference_is_a_sentence(root: Root, words: str) -> None:
+    reason = why(root)
+    assert reason is not None
+    assert words in reason
+
+
+def test_an_empty_root_is_in_order_while_nothing_is_on_record() -> None:
+    assert why(seen(empty=True), files_on_record=False) is None
+
+
+def test_a_marker_vouches_for_the_root_but_not_for_what_is_mounted_below_it() -> None:
+    assert why(seen(filesystem="uuid:other", inode=7, marker=True)) is None
+    assert why(seen(filesystem="uuid:other", mounts={}, marker=True)) is not None
+    assert why(seen(empty=True, marker=True)) == "it is empty, and was not"
+
+
+def test_a_root_is_what_it_is(tmp_path: Path) -> None:
+    root = look_at_root(tmp_path)
+    assert isinstance(root, Root)
+    found = tmp_path.stat()
+    assert (root.identity.device, root.identity.inode) == (found.st_dev, found.st_ino)
+    assert root.empty
+    assert root.identity.marker is None
+    (tmp_path / "file").touch()
+    again = look_at_root(tmp_path)
+    assert isinstance(again, Root)
+    assert not again.empty
+    assert again.identity == root.identity
+
+
+def test_two_directories_are_two_roots(tmp_path: Path) -> None:
+    one, other = look_at_root(tmp_path), look_at_root(tmp_path.parent)
+    assert isinstance(one, Root)
+    assert isinstance(other, Root)
+    assert one.identity.filesystem == other.identity.filesystem
+    assert why(other, one.identity) == "another directory is there than the one that was catalogued"
+
+
+def test_a_marker_file_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    absent = look_at_root(tmp_path, "d/.this-is-the-right-disk")
+    (tmp_path / "d/.this-is-the-right-disk").touch()
+    there = look_at_root(tmp_path, "d/.this-is-the-right-disk")
+    assert isinstance(absent, Root)
+    assert isinstance(there, Root)
+    assert (absent.identity.marker, there.identity.marker) == (False, True)
+
+
+def test_what_is_no_root_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    assert look_at_root(tmp_path / "absent") == Problem(ProblemKind.VANISHED, "there is nothing at this path")
+    for name in ("file", "loop", "file/below"):
+        problem = look_at_root(tmp_path / name)
+        assert isinstance(problem, Problem)
+        assert problem.kind is ProblemKind.NOT_A_DIRECTORY
+
+
+def test_a_root_through_a_symlink_is_the_directory_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    direct, linked = look_at_root(tmp_path / "there"), look_at_root(tmp_path / "link")
+    assert isinstance(direct, Root)
+    assert isinstance(linked, Root)
+    assert direct.identity == linked.identity
+
+
+_MOUNTED = """
+import os, subprocess, sys
+from pathlib import Path
+from censusd.filesystem.identity import look_at_root, Root
+root = Path(sys.argv[1])
+mount = lambda *arguments: subprocess.run(["mount", *map(str, arguments)], check=True)
+def look():
+    found = look_at_root(root)
+    assert isinstance(found, Root), found
+    return found.identity.mounts
+(root / "a").mkdir(parents=True)
+(root / "b/c").mkdir(parents=True)
+mount("-t", "tmpfs", "one", root / "a")
+mount("-t", "tmpfs", "two", root / "b/c")
+assert look().keys() == {"a", "b/c"}, look()
+assert len(set(look().values())) == 2
+one = look()["a"]
+# Covered from above: it cannot be seen, and nothing is amiss with the root.
+mount("-t", "tmpfs", "three", root / "b")
+assert look().keys() == {"a", "b"}, look()
+# A file may be a mount point as well.
+(root / "a/file").touch()
+(root / "file").touch()
+mount("--bind", root / "a/file", root / "file")
+assert look()["file"] == one
+# Another tmpfs at the same place is another file system.
+subprocess.run(["umount", root / "file"], check=True)
+subprocess.run(["umount", root / "a"], check=True)
+mount("-t", "tmpfs", "one", root / "a")
+assert look()["a"] != one
+"""
+
+_UNREACHABLE = """
+import os, subprocess, sys
+from pathlib import Path
+from censusd.filesystem.identity import look_at_root, Root
+root = Path(sys.argv[1])
+(root / "private/disk").mkdir(parents=True)
+subprocess.run(["mount", "-t", "tmpfs", "disk", str(root / "private/disk")], check=True)
+assert look_at_root(root).identity.mounts.keys() == {"private/disk"}
+(root / "private").chmod(0o700)
+os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+found = look_at_root(root)
+assert isinstance(found, Root), found
+assert found.identity.mounts == {}
+"""
+
+
+def in_private_mounts(program: str, tmp_path: Path) -> None:
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
+    probe = subprocess.run([*unshare, "true"], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"private mounts are not permitted here: {probe.stderr.strip()}")
+    root = tmp_path / "root"
+    root.mkdir()
+    for directory in (root, *root.parents):
+        if directory.stat().st_uid == os.geteuid() and "pytest" in str(directory):
+            directory.chmod(directory.stat().st_mode | 0o055)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [*unshare, sys.executable, "-c", program, str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_mounts_below_belong_to_the_root(tmp_path: Path) -> None:
+    in_private_mounts(_MOUNTED, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
+def test_a_mount_that_may_not_be_looked_at_does_not_take_the_root_away(tmp_path: Path) -> None:
+    in_private_mounts(_UNREACHABLE, tmp_path)
