@@ -171,7 +171,8 @@ class Reconciler:
             for observation in huge.on_disk(looking, record.path):
                 self._hooks.beat()
                 run.apply([observation])
-            for observation in huge.on_record(self._repository, looking, record.path, record.id):
+            known = () if run.is_new(record.id) else huge.on_record(self._repository, looking, record.path, record.id)
+            for observation in known:
                 self._hooks.beat()
                 run.apply([observation])
         except OSError:

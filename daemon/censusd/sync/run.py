@@ -103,6 +103,10 @@ class Run:
         """Whether the journal has a row of this run that is still to be closed."""
         return bool(self.operation_id) and not self._recorded
 
+    def is_new(self, directory_id: int) -> bool:
+        """Whether a huge directory had no row at all when its listing came."""
+        return directory_id in self._survey.empty
+
     def digest_at_the_end(self, directory_id: int, digest: bytes) -> None:
         """Store a digest when everything that is absent has been marked."""
         self._survey.digests[directory_id] = digest

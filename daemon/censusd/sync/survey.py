@@ -44,6 +44,7 @@ class Survey:
         absent_directories: the same for directories.
         hidden_directories: directories that the policy hides now.
         digests: directory -> digest to store once its absent files are marked.
+        empty: huge directories that had no row at all when their listing came: each of their files is new.
     """
 
     def __init__(self, repository_id: UUID, tree: Tree, *, trust_digests: bool = True, bare: bool = False) -> None:
@@ -56,10 +57,12 @@ class Survey:
         self.absent_directories: set[int] = set()
         self.hidden_directories: set[int] = set()
         self.digests: dict[int, bytes] = {}
+        self.empty: set[int] = set()
 
     def forget(self) -> None:
         """Drop what is remembered of directories that are still to come: somebody else has changed them."""
         self._expected.clear()
+        self.empty.clear()
         self._bare = False
 
     @property
@@ -236,6 +239,7 @@ class Survey:
     ) -> None:
         """Compare the files of every directory whose listing is not the one on record."""
         changed: list[tuple[KnownDirectory, str, Listing]] = []
+        new = {record.id for record in plan.new_directories}
         for record, path, seen in listed:
             plan.counts.directories += 1
             plan.counts.files_scanned += seen.count if seen.looked is None else len(seen.looked)
@@ -243,17 +247,20 @@ class Survey:
                 continue
             if seen.huge:
                 plan.huge.append((record, seen.digest))
+                if record.id in new:
+                    self.empty.add(record.id)
                 plan.listed.append((record.id, seen, None))
             else:
                 changed.append((record, path, seen))
-        new = {record.id for record in plan.new_directories}
         known = files.known(
             cursor,
             self._repository_id,
             [record.id for record, _, seen in changed if seen.looked is None and record.id not in new],
         )
         known |= files.known_names(
-            cursor, self._repository_id, {record.id: seen.looked for record, _, seen in changed if seen.looked}
+            cursor,
+            self._repository_id,
+            {record.id: seen.looked for record, _, seen in changed if seen.looked and record.id not in self.empty},
         )
         arrivals = Arrivals(self._repository_id, self._tree, plan, bare=self._bare)
         diffs = []
