@@ -16,19 +16,20 @@ from typing import Final
 from censusd.filesystem.ignore import LAST_OF_HIDDEN, DirectoryPolicy
 from censusd.filesystem.names import bytes_of, text_of_native
 from censusd.filesystem.problems import problem_of
-from censusd.filesystem.statx import birth_ns
+from censusd.filesystem.statx import birth_ns, fit
 from censusd.model import FileEntry, Listing, Problem, SubdirectoryEntry, pack
 
 OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """How every directory is opened: never through a symlink, never waiting."""
 
 SLICE: Final = 10_000
-"""A directory with more files than this is huge: it is never held in memory as a whole, but read in slices."""
+"""A directory with as many files as this is huge: it is never held in memory as a whole, but read in slices."""
 
 _FILE_TYPE: Final = 0o170000
 _REGULAR: Final = 0o100000
 _MOST: Final = (1 << 63) - 1
 _LEAST: Final = -(1 << 63)
+_MOST_LINKS: Final = (1 << 31) - 1
 
 
 def list_directory(fd: int, policy: DirectoryPolicy, *, stable_inodes: bool = True, slice_size: int = SLICE) -> Listing:
@@ -57,15 +58,16 @@ def list_directory(fd: int, policy: DirectoryPolicy, *, stable_inodes: bool = Tr
         packed = pack(files)
         digest.update(packed)
     own = os.fstat(fd)
-    if not own.st_nlink:
+    if not own.st_nlink and _is_removed(fd):
         # A directory that was removed while open lists as empty, which says nothing about its successor at this path.
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    inode, born = _wrap(own.st_ino) if stable_inodes else 0, birth_ns(fd)
     reader.subdirectories.sort()
-    digest.update(repr(reader.subdirectories).encode("utf-8", "surrogatepass"))
+    digest.update(repr((inode, born, reader.subdirectories)).encode("utf-8", "surrogatepass"))
     return Listing(
         device=own.st_dev,
-        inode=_wrap(own.st_ino) if stable_inodes else 0,
-        birth_ns=birth_ns(fd),
+        inode=inode,
+        birth_ns=born,
         packed=b"" if huge else packed,
         subdirectories=reader.subdirectories,
         hidden=frozenset(reader.hidden),
@@ -120,8 +122,8 @@ def look(fd: int, names: Iterable[str], policy: DirectoryPolicy, *, stable_inode
             subdirectories.append((name, _wrap(found.st_ino) if stable_inodes else 0))
         elif stat.S_ISREG(found.st_mode):
             inode = _wrap(found.st_ino) if stable_inodes else 0
-            mtime, ctime = _fit(found.st_mtime_ns), _fit(found.st_ctime_ns)
-            files.append((name, found.st_size, mtime, ctime, inode, found.st_nlink))
+            mtime, ctime = fit(found.st_mtime_ns), fit(found.st_ctime_ns)
+            files.append((name, found.st_size, mtime, ctime, inode, min(found.st_nlink, _MOST_LINKS)))
         else:
             skipped += 1
     return Listing(
@@ -178,19 +180,23 @@ class _Reader:
                 if found.st_mode & _FILE_TYPE != _REGULAR:
                     self.skipped += 1
                     continue
-                mtime, ctime, inode = found.st_mtime_ns, found.st_ctime_ns, found.st_ino if stable else 0
-                if inode > _MOST or mtime > _MOST or ctime > _MOST or mtime < _LEAST:
-                    mtime, ctime, inode = _fit(mtime), _fit(ctime), _wrap(inode)
-                files.append((name, found.st_size, mtime, ctime, inode, found.st_nlink))
+                mtime, ctime, links = found.st_mtime_ns, found.st_ctime_ns, found.st_nlink
+                inode = found.st_ino if stable else 0
+                if inode > _MOST or not _LEAST <= mtime <= _MOST or not _LEAST <= ctime <= _MOST or links > _MOST_LINKS:
+                    mtime, ctime, inode, links = fit(mtime), fit(ctime), _wrap(inode), min(links, _MOST_LINKS)
+                files.append((name, found.st_size, mtime, ctime, inode, links))
                 if len(files) >= slice_size:
                     yield files
                     files = []
         yield files
 
 
-def _fit(nanoseconds: int) -> int:
-    """A time that fits the catalogue's column. File systems can hold years before 1677 and after 2262."""
-    return max(_LEAST, min(_MOST, nanoseconds))
+def _is_removed(fd: int) -> bool:
+    """Whether a directory without links has no name any more; some file systems in user space never count links."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}").endswith(" (deleted)")
+    except OSError:
+        return True
 
 
 def _wrap(inode: int) -> int:

@@ -15,6 +15,9 @@ _MASK: Final = struct.Struct("=I")
 _BIRTH: Final = struct.Struct("=qI")
 _BIRTH_OFFSET: Final = 80
 
+_MOST: Final = (1 << 63) - 1
+_LEAST: Final = -(1 << 63)
+
 # Absent from a C library older than glibc 2.28 or musl 1.2.
 _statx: Callable[..., int] | None = getattr(ctypes.CDLL(None), "statx", None)
 
@@ -29,4 +32,9 @@ def birth_ns(fd: int) -> int:
     if not _MASK.unpack_from(buffer)[0] & _STATX_BTIME:
         return 0
     seconds, nanoseconds = _BIRTH.unpack_from(buffer, _BIRTH_OFFSET)
-    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+    return fit(int(seconds) * 1_000_000_000 + int(nanoseconds))
+
+
+def fit(nanoseconds: int) -> int:
+    """A time that fits the catalogue's column. File systems can hold years before 1677 and after 2262."""
+    return max(_LEAST, min(_MOST, nanoseconds))
