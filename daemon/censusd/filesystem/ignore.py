@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore import GitIgnorePatternError
@@ -112,6 +112,9 @@ class IgnorePolicy:
         protected: patterns of areas that are never catalogued, whatever else says otherwise.
         ignore_file: name of the per-directory ignore file, or empty for none.
         hidden_paths: relative paths of directories to leave out, for instance mount points.
+
+    Attributes:
+        arguments: all of the above as plain values, from which another process can make the same policy.
     """
 
     def __init__(
@@ -123,10 +126,17 @@ class IgnorePolicy:
         ignore_file: str = ".censusignore",
         hidden_paths: Iterable[str] = (),
     ) -> None:
-        exclude, protected = tuple(exclude), tuple(protected)
+        exclude, protected, hidden_paths = tuple(exclude), tuple(protected), frozenset(hidden_paths)
+        self.arguments: Final[dict[str, Any]] = {
+            "default_excludes": default_excludes,
+            "exclude": exclude,
+            "protected": protected,
+            "ignore_file": ignore_file,
+            "hidden_paths": hidden_paths,
+        }
         self.default_excludes = default_excludes
         self.ignore_file = ignore_file
-        self.hidden_paths = frozenset(hidden_paths)
+        self.hidden_paths = hidden_paths
         self.protected = _Layer(ROOT, _compile(protected)) if protected else None
         self._layers = (_Layer(ROOT, _compile(exclude)),) if exclude else ()
         self._version = _digest(

@@ -30,10 +30,11 @@ Cover = Callable[[str, int], object]
 
 @dataclass(frozen=True, slots=True)
 class _Handle:
-    """An open directory, and the policy inside it."""
+    """An open directory, and the policy inside it. Where it was only passed through, it cannot be listed."""
 
     fd: int
     policy: DirectoryPolicy
+    listable: bool
 
 
 class Tree:
@@ -152,47 +153,49 @@ class Tree:
 
     def _handle(self, path: str) -> _Handle:
         known = self._open.get(path)
-        if known is not None:
+        if known is not None and known.listable:
             return known
-        if path == ROOT:
-            handle = _Handle(self._root_fd, self._root_policy.with_ignore_file(self._root_fd))
-        else:
-            handle = self._enter(path)
-        self._make_room(path)
-        self._open[path] = handle
-        return handle
+        self._close_aside(path)
+        return self._enter(path) if path else self._root()
+
+    def _root(self) -> _Handle:
+        known = self._open.get(ROOT)
+        if known is None:
+            known = _Handle(self._root_fd, self._root_policy.with_ignore_file(self._root_fd), listable=True)
+            self._open[ROOT] = known
+        return known
 
     def _enter(self, path: str) -> _Handle:
         """Open ``path`` from its nearest open ancestor, reading the ignore files on the way."""
-        missing: list[str] = []
-        ancestor, name = split(path)
-        missing.append(name)
+        missing = [path]
+        ancestor, _ = split(path)
         while ancestor and ancestor not in self._open:
-            ancestor, name = split(ancestor)
-            missing.append(name)
-        at = self._open.get(ancestor) or self._handle(ROOT)
-        fd, policy = at.fd, at.policy
-        try:
-            while missing:
-                name = missing.pop()
-                # Only the last one is listed; passing through a directory must not ask for permission to read it, but
-                # reading its ignore file does need a real descriptor, which O_PATH gives openat just as well.
-                flags = _OPEN_PASSING if missing else OPEN_DIRECTORY
-                below = os.open(bytes_of(name), flags, dir_fd=fd)
-                if fd != at.fd:
-                    os.close(fd)
-                fd = below
-                policy = policy.below(name).with_ignore_file(fd)
-        except BaseException:
-            if fd != at.fd:
+            missing.append(ancestor)
+            ancestor, _ = split(ancestor)
+        at = self._open.get(ancestor) or self._root()
+        while missing:
+            step = missing.pop()
+            # Only the last one is listed; passing through a directory must not ask for permission to read it, but
+            # reading its ignore file does need a real descriptor, which O_PATH gives openat just as well.
+            flags = _OPEN_PASSING if missing else OPEN_DIRECTORY
+            _, name = split(step)
+            fd = os.open(bytes_of(name), flags, dir_fd=at.fd)
+            try:
+                at = _Handle(fd, at.policy.below(name).with_ignore_file(fd), listable=not missing)
+            except BaseException:
                 os.close(fd)
-            raise
-        return _Handle(fd, policy)
+                raise
+            self._make_room()
+            self._open[step] = at
+        return at
 
-    def _make_room(self, path: str) -> None:
-        """Close what does not lie on the way to ``path``, and the shallowest of the rest beyond the bound."""
+    def _close_aside(self, path: str) -> None:
+        """Close what does not lie on the way to ``path``, and ``path`` itself."""
         for other in [other for other in self._open if other and not path.startswith(other + "/")]:
             os.close(self._open.pop(other).fd)
+
+    def _make_room(self) -> None:
+        """Close the shallowest of the open directories beyond the bound."""
         while len(self._open) >= _MOST_OPEN:
             shallowest = min((other for other in self._open if other), key=len)
             os.close(self._open.pop(shallowest).fd)
