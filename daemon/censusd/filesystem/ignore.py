@@ -1,25 +1,24 @@
 """Which names are catalogued: one policy for the walk and for the watch.
 
 Three layers, as in git: the built-in rules, the repository's own patterns, and a ``.censusignore`` in any directory;
-the innermost pattern that says anything about a name decides. *Protected* areas come before all of them and cannot be
-included again from inside the tree. Patterns have gitignore syntax and are matched by ``pathspec``.
+the innermost pattern that says anything about a name decides. Nothing below a hidden directory is ever looked at, so
+nothing there can be included again. *Protected* areas come before all of them and cannot be included again from inside
+the tree. Patterns have gitignore syntax (see ``censusd.filesystem.patterns``).
 """
 
 from __future__ import annotations
 
+import errno
 import os
-import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore import GitIgnorePatternError
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
 from censusd.filesystem.names import bytes_of, text_of
+from censusd.filesystem.patterns import Patterns
 from censusd.model import ROOT, join
 
 DEFAULT_PATTERNS: Final = (".*", "*~", "*.tmp", "*.temp", ".DS_Store", "Thumbs.db")
@@ -29,7 +28,13 @@ LAST_OF_HIDDEN: Final = "~pb"
 """Each name that the built-in rules hide begins with a dot or ends with one of these."""
 
 _DEFAULT_SUFFIXES: Final = ("~", ".tmp", ".temp")
-_LARGEST_IGNORE_FILE: Final = 1 << 20
+LARGEST_IGNORE_FILE: Final = 1 << 16
+"""Bytes. A larger one is refused as a whole: half of its rules would be other rules, and all of them take too long."""
+
+_MOST_REMEMBERED: Final = 32
+_BOM: Final = b"\xef\xbb\xbf"
+_REPLACED: Final = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
+"""How an open fails when there is something else by now than the regular file of a moment ago."""
 
 
 def _hidden_by_default(name: str) -> bool:
@@ -41,12 +46,12 @@ class _Layer:
     """The patterns that hold from one directory downwards."""
 
     base: str
-    patterns: GitIgnoreSpec
+    patterns: Patterns
 
-    def verdict(self, path: str) -> bool | None:
-        """Whether ``path`` is hidden (True), included again (False), or not spoken of (None)."""
+    def verdict(self, path: str, name: str, *, directory: bool) -> bool | None:
+        """Whether an entry is hidden (True), included again (False), or not spoken of (None)."""
         relative = path[len(self.base) + 1 :] if self.base else path
-        return self.patterns.check_file(relative).include
+        return self.patterns.verdict(relative, name, directory=directory)
 
 
 class DirectoryPolicy:
@@ -73,14 +78,12 @@ class DirectoryPolicy:
         if self.only_defaults:
             return policy.default_excludes and _hidden_by_default(name)
         path = join(self.path, name)
-        if directory:
-            if path in policy.hidden_paths:
-                return True
-            path += "/"
-        if policy.protected is not None and policy.protected.verdict(path):
+        if path in policy.hidden_paths:
+            return True
+        if policy.protected is not None and policy.protected.verdict(path, name, directory=directory):
             return True
         for layer in self._layers:
-            verdict = layer.verdict(path)
+            verdict = layer.verdict(path, name, directory=directory)
             if verdict is not None:
                 return verdict
         return policy.default_excludes and _hidden_by_default(name)
@@ -96,11 +99,11 @@ class DirectoryPolicy:
             OSError: there is one and it cannot be read; what it says is then unknown, and so is what to list.
         """
         content = _read_ignore_file(directory_fd, self._policy.ignore_file)
-        if content is None:
+        patterns = _patterns_in(content) if content else None
+        if not patterns:
             return self
-        layer = _Layer(self.path, _compile(text_of(content).splitlines()))
-        version = _digest(self.version, self.path.encode("utf-8", "surrogatepass"), content)
-        return DirectoryPolicy(self._policy, self.path, (layer, *self._layers), version)
+        version = _digest(self.version, patterns.version)
+        return DirectoryPolicy(self._policy, self.path, (_Layer(self.path, patterns), *self._layers), version)
 
 
 class IgnorePolicy:
@@ -111,7 +114,7 @@ class IgnorePolicy:
         exclude: further patterns, relative to the root; ``!pattern`` includes again.
         protected: patterns of areas that are never catalogued, whatever else says otherwise.
         ignore_file: name of the per-directory ignore file, or empty for none.
-        hidden_paths: relative paths of directories to leave out, for instance mount points.
+        hidden_paths: relative paths to leave out, for instance mount points.
 
     Attributes:
         arguments: all of the above as plain values, from which another process can make the same policy.
@@ -137,17 +140,11 @@ class IgnorePolicy:
         self.default_excludes = default_excludes
         self.ignore_file = ignore_file
         self.hidden_paths = hidden_paths
-        self.protected = _Layer(ROOT, _compile(protected)) if protected else None
-        self._layers = (_Layer(ROOT, _compile(exclude)),) if exclude else ()
-        self._version = _digest(
-            *(DEFAULT_PATTERNS if default_excludes else ()),
-            b"exclude",
-            *exclude,
-            b"protected",
-            *protected,
-            b"paths",
-            *sorted(self.hidden_paths),
-        )
+        excluded, kept_out = Patterns(exclude), Patterns(protected)
+        self.protected = _Layer(ROOT, kept_out) if kept_out else None
+        self._layers = (_Layer(ROOT, excluded),) if excluded else ()
+        defaults = repr(DEFAULT_PATTERNS if default_excludes else ())
+        self._version = _digest(defaults, excluded.version, kept_out.version, *sorted(self.hidden_paths))
 
     @property
     def is_simple(self) -> bool:
@@ -159,31 +156,43 @@ class IgnorePolicy:
         return DirectoryPolicy(self, ROOT, self._layers, self._version)
 
 
-def _compile(lines: Iterable[str]) -> GitIgnoreSpec:
-    """The patterns that can be understood; as in git, one that cannot be matches nothing."""
-    patterns: list[GitIgnoreSpecPattern] = []
-    for line in lines:
-        try:
-            patterns.extend(GitIgnoreSpec.from_lines([line]).patterns)
-        except (GitIgnorePatternError, re.error):
-            continue
-    return GitIgnoreSpec(patterns)
+@lru_cache(_MOST_REMEMBERED)
+def _patterns_in(content: bytes) -> Patterns:
+    """The patterns in an ignore file, which is read again at each look and hardly ever differs."""
+    # As in git: lines end in a newline, and what some editors put around them is no part of them.
+    lines = content.removeprefix(_BOM).split(b"\n")
+    return Patterns(text_of(line.removesuffix(b"\r")) for line in lines)
 
 
 def _read_ignore_file(directory_fd: int, name: str) -> bytes | None:
+    """What is in the ignore file; None if there is none, or something else than a file."""
     if not name:
         return None
+    raw = bytes_of(name)
     try:
-        # Never through a symlink, and never waiting for the other end of a FIFO.
-        fd = os.open(bytes_of(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory_fd)
+        # To open a device may do something to it, and a symlink leads who knows where.
+        if not stat.S_ISREG(os.stat(raw, dir_fd=directory_fd, follow_symlinks=False).st_mode):
+            return None
     except FileNotFoundError:
         return None
-    except OSError:
-        if stat.S_ISREG(os.stat(bytes_of(name), dir_fd=directory_fd, follow_symlinks=False).st_mode):
-            raise
-        return None
-    with open(fd, "rb") as file:
-        return file.read(_LARGEST_IGNORE_FILE) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    try:
+        fd = os.open(raw, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory_fd)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return None
+            content = b""
+            while more := os.read(fd, LARGEST_IGNORE_FILE + 1 - len(content)):
+                content += more
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno in _REPLACED:
+            return None
+        number = error.errno or errno.EIO
+        raise OSError(number, f"its ignore file {name} cannot be read: {os.strerror(number)}") from error
+    if len(content) > LARGEST_IGNORE_FILE:
+        raise OSError(errno.EFBIG, f"its ignore file {name} has more than {LARGEST_IGNORE_FILE} bytes")
+    return content
 
 
 def _digest(*parts: str | bytes) -> bytes:

@@ -36,7 +36,7 @@ _KINDS: Final = {
 
 
 def problem_of(error: OSError) -> Problem:
-    """The problem that an ``OSError`` stands for, with the kernel's own words and the symbol people search for."""
+    """The problem that an ``OSError`` stands for, with its own words and the symbol people search for."""
     number = error.errno or 0
     symbol = errno.errorcode.get(number, f"errno {number}")
-    return Problem(_KINDS.get(number, ProblemKind.OTHER), f"{os.strerror(number)} ({symbol})")
+    return Problem(_KINDS.get(number, ProblemKind.OTHER), f"{error.strerror or os.strerror(number)} ({symbol})")
