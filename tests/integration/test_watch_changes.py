@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def test_reading_is_not_a_change(watch: Watch, root: Path) -> None:
     (root / "a/file").read_text()
     os.listdir(root / "a")
     watch.walk()
+    assert not watch.changes()
+
+
+def test_a_temporary_file_that_is_deleted_while_it_is_open_is_quiet_afterwards(watch: Watch, root: Path) -> None:
+    with open(root / "a/temporary", "w") as file:
+        os.unlink(file.name)
+        assert watch.changes().names == {"a": {"temporary": False}}
+        file.write("content")
     assert not watch.changes()
 
 
@@ -251,12 +260,77 @@ def test_what_a_complete_pass_does_not_see_is_not_watched_any_more(root: Path, t
     (root / "a").rename(tmp_path / "elsewhere")
     assert watch.emitter._inotify.read()  # and so its events are lost
     watch.observer.start()
+    watch.settle()
+    before = watch.kernel_watches()
     assert watch.complete_pass() == 3
+    deadline = time.monotonic() + DEADLINE
+    while watch.kernel_watches() > before - 3:  # without any event
+        assert time.monotonic() < deadline
     watch.changes()
     (tmp_path / "elsewhere/deep/file").touch()
     (root / "b/file").touch()
     assert watch.changes().names == {"b": {"file": True}}
     watch.observer.stop()
+
+
+def test_a_watch_that_was_to_be_removed_is_kept_when_its_directory_turns_up_again(root: Path, tmp_path: Path) -> None:
+    watch = Watch(root, tmp_path / "cookies")
+    watch.walk()
+    assert watch.emitter.end_pass(watch.emitter.begin_pass()) == 6  # nothing was seen; nothing drains yet
+    watch.walk()
+    watch.observer.start()
+    watch.changes()
+    (root / "a/deep/file").touch()
+    assert watch.changes().names == {"a/deep": {"file": True}}
+    watch.observer.stop()
+
+
+@pytest.mark.parametrize("symlink", [False, True])
+def test_a_walk_finds_what_was_renamed_while_events_were_lost(root: Path, tmp_path: Path, symlink: bool) -> None:
+    watch = Watch(root, tmp_path / "cookies")
+    watch.walk()
+    (root / "a").rename(root / "new")
+    if symlink:
+        (root / "a").symlink_to("new")
+    assert watch.emitter._inotify.read()  # and so its events are lost
+    watch.observer.start()
+    assert watch.complete_pass() == 0
+    watch.changes()
+    (root / "new/deep/file").touch()
+    assert watch.changes().names == {"new/deep": {"file": True}}
+    assert watch.emitter.stats().uncovered == 0
+    watch.observer.stop()
+
+
+def test_an_outdated_descriptor_does_not_push_the_right_directory_aside(watch: Watch, root: Path) -> None:
+    fds = []
+    for _ in range(3):
+        (root / "made again").mkdir()
+        fds.append(os.open(root / "made again", OPEN_DIRECTORY))
+        (root / "made again").rmdir()
+    (root / "made again").mkdir()
+    right = os.open(root / "made again", OPEN_DIRECTORY)
+    for fd in (fds[0], right, fds[1], fds[0], right, fds[0]):
+        assert watch.emitter.cover("made again", fd)
+    for fd in (*fds, right):
+        os.close(fd)
+    watch.changes()
+    (root / "made again/file").touch()
+    assert watch.changes().names == {"made again": {"file": True}}
+    (root / "made again").rename(root / "new")
+    watch.changes()
+    (root / "new/another").touch()
+    assert watch.changes().names == {"new": {"another": True}}
+
+
+def test_only_directories_are_covered(watch: Watch, root: Path) -> None:
+    (root / "file").touch()
+    fd = os.open(root / "file", os.O_RDONLY)
+    assert not watch.emitter.cover("file", fd)
+    os.close(fd)
+    assert watch.emitter.uncovered() == (["file"], True)
+    watch.settle()
+    assert "ENOTDIR" in watch.handler.explanations[0]
 
 
 def test_what_could_not_be_listed_stays_watched(watch: Watch, root: Path) -> None:

@@ -37,7 +37,8 @@ def test_directories_beyond_the_limit_are_counted_named_and_covered_later(tmp_pa
     assert result["uncovered"] == 12  # of a root and twenty directories in it
     assert len(result["polled"]) == 12
     assert result["complete"]
-    [explanation] = result["explanations"]  # two passes, one word
+    assert result["explanations_of_a_cancelled_pass"] == 1
+    [explanation] = result["explanations"]  # three passes, one word
     assert "12 directories cannot be watched: ENOSPC" in explanation
     assert "9 of this repository's are watched, 21 need to be; user.max_inotify_watches is 10" in explanation
     assert "sysctl user.max_inotify_watches=32" in explanation

@@ -31,7 +31,13 @@ def few_watches(scratch: Path) -> dict[str, object]:
     watch = Watch(root, scratch / "cookies")
     watch.observer.start()
     watch.settle()
-    watch.complete_pass()
+    watch.emitter.begin_pass()
+    watch.walk()
+    number = watch.emitter.begin_pass()  # the first one was cancelled
+    watch.settle()
+    abandoned = len(watch.handler.explanations)
+    watch.walk()
+    watch.emitter.end_pass(number)
     few = watch.emitter.stats()
     polled, complete = watch.emitter.uncovered()
     watch.complete_pass()
@@ -41,7 +47,7 @@ def few_watches(scratch: Path) -> dict[str, object]:
     (root / "00" / "heard").touch()
     heard = watch.changes().names
     limit("watches", 1_000)
-    watch.complete_pass()
+    watch.walk()
     watch.changes()
     (root / polled[0] / "heard").touch()
     result = {
@@ -50,6 +56,7 @@ def few_watches(scratch: Path) -> dict[str, object]:
         "uncovered": few.uncovered,
         "polled": polled,
         "complete": complete,
+        "explanations_of_a_cancelled_pass": abandoned,
         "explanations": explanations,
         "heard": {directory: list(names) for directory, names in heard.items()},
         "watches_later": watch.emitter.stats().watches,

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from censusd.filesystem.names import bytes_of, text_of
 from censusd.model import ROOT, Scope, is_below, join
@@ -68,7 +69,7 @@ class Watch:
         self.observer = RepositoryObserver(
             os.fspath(root), self.handler, to_text=text_of, to_bytes=bytes_of, cookie_directory=os.fspath(cookies)
         )
-        self.emitter: InotifyEmitter = self.observer.watcher
+        self.emitter = cast("InotifyEmitter", self.observer.watcher)
 
     def walk(self, path: str = ROOT, before_listing: Callable[[str], None] = lambda path: None) -> set[str]:
         """Walk a subtree as the real walker does, covering each directory before it is listed; the paths listed."""
@@ -79,6 +80,10 @@ class Watch:
         number = self.emitter.begin_pass()
         self.walk()
         return self.emitter.end_pass(number)
+
+    def kernel_watches(self) -> int:
+        """How many watches the kernel holds for it, that of the cookies included."""
+        return Path(f"/proc/self/fdinfo/{self.emitter._inotify.fd}").read_text().count("inotify wd:")
 
     def settle(self) -> None:
         """Return when everything that happened until now is in the dirty set."""

@@ -33,7 +33,6 @@ from censusd.watch.kernel import (
     IN_MOVED_FROM,
     IN_MOVED_TO,
     IN_ONLYDIR,
-    READ_SIZE,
     Inotify,
 )
 from censusd.watch.limits import explain_refusal, explain_watches, watch_limit
@@ -48,6 +47,8 @@ DIRECTORY_MASK: Final = (
 _COOKIE_MASK: Final = IN_CREATE | IN_ONLYDIR | IN_DONT_FOLLOW
 # Each removed watch puts one more record (IN_IGNORED) into the queue that is being drained; 16,384 would overflow it.
 _REMOVED_AT_ONCE: Final = 1_024
+_BUSY: Final = 64 * 1024
+"""Bytes in one reading from which on there is no waiting for more: some 2,000 events."""
 _OPEN_PASSING: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -84,6 +85,7 @@ class InotifyEmitter(EventEmitter):
         gather: float = 0.01,
     ) -> None:
         super().__init__(event_queue, watch, timeout=timeout, event_filter=event_filter)
+        self.name = f"inotify watch of {watch.path}"
         self._to_text = to_text
         self._to_bytes = to_bytes
         self._gather_ms = int(gather * 1_000)
@@ -200,8 +202,8 @@ class InotifyEmitter(EventEmitter):
             for _ in range(min(len(self._condemned), _REMOVED_AT_ONCE)):
                 self._inotify.forget(self._condemned.pop())
             buffer = self._inotify.read()
-            self._busy = len(buffer) > READ_SIZE // 4 or bool(self._condemned)
             self._coalescer.absorb(buffer)
+            self._busy = len(buffer) > _BUSY or bool(self._condemned)
             self._announce()
 
     def run(self) -> None:
@@ -236,18 +238,10 @@ class InotifyEmitter(EventEmitter):
         """Wait for events or a call; then a little longer, unless there is a lot to do. The lock is not held."""
         if self._busy:
             return
-        self._anything.poll()
-        with self._lock:
-            calls = not self._closed and self._called()
-        if not calls:
+        if self._wake_fd in dict(self._anything.poll()):
+            os.eventfd_read(self._wake_fd)
+        else:
             self._wake_up.poll(self._gather_ms)
-
-    def _called(self) -> bool:
-        """Whether somebody called ``_wake`` since this was asked last."""
-        try:
-            return os.eventfd_read(self._wake_fd) > 0
-        except BlockingIOError:
-            return False
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
@@ -290,7 +284,7 @@ class InotifyEmitter(EventEmitter):
             ) from error
 
     def _settle(self, node: Node, path: str, fd: int) -> bool:
-        """The directory open as ``fd`` is known as ``node``, elsewhere than at ``path``: decide by the disk.
+        """The directory open as ``fd`` is known as ``node``, but not (any more) at ``path``: decide by the disk.
 
         Somebody renamed it, and either the events of that have not been read yet (they may be lost), or the caller came
         to it before the rename.
@@ -298,14 +292,11 @@ class InotifyEmitter(EventEmitter):
         Returns:
             False if both places are right: it is mounted twice, and can be watched at one of them.
         """
-        known = node.path
-        if known == path:  # displaced, and back
-            self._tree.move(node, path)
-            return True
         found = os.fstat(fd)
-        if self._leads_to(known, found):
-            return not self._leads_to(path, found)
-        if self._leads_to(path, found):
+        known, leads_here = node.path, self._leads_to(path, found)
+        if known != path and self._leads_to(known, found):
+            return not leads_here
+        if leads_here:
             self._tree.move(node, path)
         return True
 

@@ -77,12 +77,13 @@ class Inotify:
         """Watch the directory that is open as ``fd``; the watch descriptor (one per directory, however often asked).
 
         It goes through /proc, because that works for paths beyond PATH_MAX, and because nothing that is swapped for a
-        symlink meanwhile can lead elsewhere. The dot behind it makes the kernel look at the directory, not at the link.
+        symlink meanwhile can lead elsewhere.
 
         Raises:
-            OSError: ENOSPC when fs.inotify.max_user_watches is reached, ENOMEM, or ENOENT where /proc is not mounted.
+            OSError: ENOSPC when fs.inotify.max_user_watches is reached, ENOMEM, ENOTDIR, or ENOENT where /proc is not
+                mounted.
         """
-        return self.watch_path(b"/proc/self/fd/%d/." % fd, mask | IN_ONLYDIR)
+        return self.watch_path(b"/proc/self/fd/%d" % fd, mask | IN_ONLYDIR)
 
     def watch_path(self, path: bytes, mask: int) -> int:
         """Watch what is at ``path``; the watch descriptor.

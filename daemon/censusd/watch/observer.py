@@ -20,6 +20,7 @@ from censusd.watch.barrier import BarrierOutcome
 from censusd.watch.batch import Batch, BatchEvent
 from censusd.watch.debounce import DirtySet
 from censusd.watch.inotify import InotifyEmitter
+from censusd.watch.watcher import Watcher
 
 _log = logging.getLogger(__name__)
 
@@ -150,8 +151,10 @@ class RepositoryObserver(BaseObserver):
         cookie_directory: str,
     ) -> None:
         super().__init__(InotifyEmitter, to_text=to_text, to_bytes=to_bytes, cookie_directory=cookie_directory)
-        watch = self.schedule(handler, root, recursive=True, event_filter=[BatchEvent])
-        self.watcher = cast("InotifyEmitter", self._emitter_for_watch[watch])
+        self.name = f"watch handler of {root}"
+        self.schedule(handler, root, recursive=True, event_filter=[BatchEvent])
+        (emitter,) = self.emitters
+        self.watcher: Watcher = cast("InotifyEmitter", emitter)
 
     def stop(self) -> None:
         """Stop, and wait until both threads have ended. May be called at any time, and again."""

@@ -81,8 +81,9 @@ def test_a_barrier_that_is_released_before_its_cookie_is_made_leaves_none(
         monkeypatch.undo()
 
     monkeypatch.setattr(os, "close", overflow)
-    assert jar.place().wait(0)
+    barrier = jar.place()
     assert os.listdir(jar.directory) == []
+    assert barrier.outcome is BarrierOutcome.OVERFLOWED
 
 
 def test_a_deleted_directory_is_told_from_one_that_cannot_be_written(jar: CookieJar) -> None:

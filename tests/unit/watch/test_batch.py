@@ -33,6 +33,18 @@ def test_other_events_are_none_of_our_handlers_business() -> None:
     assert handler.batches == []
 
 
+def test_renames_reach_the_dirty_set() -> None:
+    now = 0.0
+    dirty_set = DirtySet(quiet=1.0, max_latency=3.0, clock=lambda: now)
+    handler = RecordingHandler(dirty_set)
+    dirty_set.add("a", "x")
+    now = 2.5
+    places = ("a", "x"), ("b", "y")
+    batch = Batch(names={"a": {"x": False}, "b": {"y": False}}, renames=[places])
+    handler.dispatch(BatchEvent("/root", lambda: batch))
+    assert dirty_set.take_due(3.0).names == {"a": {"x": False}, "b": {"y": False}}
+
+
 def test_barriers_are_released_after_everything_else() -> None:
     released: list[int] = []
     dirty_set = DirtySet()

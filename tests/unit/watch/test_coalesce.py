@@ -144,6 +144,20 @@ def test_a_move_that_a_walk_has_seen_already_is_left_alone(bench: Bench) -> None
     assert bench.condemned == []
 
 
+def test_a_rename_whose_last_event_never_came_does_not_mislead_the_next_one(bench: Bench) -> None:
+    """It was watched only after it had been renamed, and by its old path."""
+    bench.read(record(ROOT, LEFT, 7, b"a"), record(ROOT, CAME, 7, b"c"))
+    bench.read(record(ROOT, LEFT, 8, b"a"), record(A, IN_MOVE_SELF))
+    assert sorted(bench.condemned) == [A, AB]
+
+
+def test_a_rename_is_followed_once(bench: Bench) -> None:
+    bench.read(record(ROOT, LEFT, 7, b"a"), record(ROOT, CAME, 7, b"new"), record(A, IN_MOVE_SELF))
+    bench.tree.move(bench.tree.by_wd[A], "a")  # a walk found it where it had been
+    bench.read(record(A, IN_MOVE_SELF))
+    assert bench.paths()[A] == "a"
+
+
 def test_a_deleted_directory_is_forgotten(bench: Bench) -> None:
     batch = bench.read(record(B, IN_IGNORED), record(ROOT, IN_DELETE | IN_ISDIR, name=b"b"))
     assert batch == Batch(names={"": {"b": False}})

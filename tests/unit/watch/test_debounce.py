@@ -141,6 +141,36 @@ def test_too_many_directories_without_siblings_become_subtrees_further_up() -> N
     assert set(dirty.take_all().subtrees) == {"top-0", "top-1"}
 
 
+def test_directories_without_siblings_are_left_alone_while_others_can_be_put_together() -> None:
+    dirty = dirty_set(Clock(), most_directories=10)
+    for parent in "bcde":
+        for number in range(2):
+            dirty.add(f"a/{parent}/{number}", "x")
+    for number in range(3):
+        dirty.add(f"{number}/only/child", "x")
+    expected = {f"{number}/only/child": {"x": False} for number in range(3)}
+    assert dirty.take_all() == Scope(subtrees=("a",), names=expected)
+
+
+def test_directories_too_deep_to_find_an_ancestor_in_time_become_the_whole_repository() -> None:
+    dirty = dirty_set(Clock(), most_directories=10)
+    for number in range(11):
+        dirty.add("/".join([str(number)] * 200), "x")
+    assert dirty.take_all() == Scope.whole()
+
+
+def test_a_listing_is_as_old_as_the_oldest_name_in_it() -> None:
+    clock = Clock()
+    dirty = dirty_set(clock, names_per_directory=2)
+    start = clock.now
+    for name in ("x", "y", "z"):
+        dirty.add("a", name)
+        clock.now += 1.6
+    dirty.add("a", "more")
+    assert dirty.next_due() == start + LATENCY
+    assert dirty.take_due(start + LATENCY) == Scope(directories=("a",))
+
+
 def test_far_too_many_directories_become_the_whole_repository() -> None:
     dirty = dirty_set(Clock(), most_directories=10)
     for number in range(11):
