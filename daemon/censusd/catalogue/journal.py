@@ -78,6 +78,12 @@ def history(cursor: Cursor, repository_id: UUID, most: int) -> list[dict[str, An
     return [dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in cursor]
 
 
+def recent(cursor: Cursor, most: int) -> list[dict[str, Any]]:
+    """The newest rows of all repositories first, each with its ``repository``'s name."""
+    cursor.execute(_SQL.recent, {"most": most})
+    return [dict(zip(("repository", *HISTORY_COLUMNS), row, strict=True)) for row in cursor]
+
+
 def trim(cursor: Cursor, repository_id: UUID, keep: float, most: int) -> int:
     """Delete at most ``most`` rows older than ``keep`` seconds. Returns how many."""
     cursor.execute(_SQL.trim, {"repository": repository_id, "keep": keep, "most": most})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -124,10 +124,13 @@ def notify(cursor: Cursor, repository_id: UUID, change_number: int) -> None:
 def status(cursor: Cursor, repository_id: UUID) -> RepositoryRecord:
     """The repository's row."""
     cursor.execute(_SQL.status, (repository_id,))
-    row = list(_one(cursor))
-    row[3] = RepositoryState(row[3])
-    row[6] = json.loads(row[6]) if row[6] else None
-    return RepositoryRecord(*row)
+    return _record(_one(cursor))
+
+
+def all_records(cursor: Cursor) -> dict[str, RepositoryRecord]:
+    """Every repository's row by name, retired ones included."""
+    cursor.execute(_SQL.all_records)
+    return {record.name: record for record in map(_record, cursor)}
 
 
 def set_state(cursor: Cursor, lease: Lease, state: RepositoryState, reason: str | None = None) -> None:
@@ -172,6 +175,12 @@ def database_time(cursor: Cursor) -> datetime:
     cursor.execute(_SQL.now)
     time: datetime = _one(cursor)[0]
     return time
+
+
+def _record(row: tuple[Any, ...]) -> RepositoryRecord:
+    record = RepositoryRecord(*row)
+    identity = json.loads(row[6]) if row[6] else None
+    return replace(record, state=RepositoryState(record.state), identity=identity)
 
 
 def _one(cursor: Cursor) -> tuple[Any, ...]:

@@ -36,6 +36,14 @@ SELECT id, operation_type, trigger, scope, status, files_scanned, files_added, f
        start_time, end_time, duration_ms, error_message
   FROM sync_operations WHERE repository_id = %s ORDER BY id DESC LIMIT %s
 
+-- name: recent
+SELECT r.name, o.id, operation_type, trigger, scope, status, files_scanned, files_added, files_updated, files_moved,
+       files_removed, files_ignored, files_purged, directories, directories_moved, problems, bytes_hashed,
+       start_time, end_time, duration_ms, error_message
+  FROM repositories r
+ CROSS JOIN LATERAL (SELECT * FROM sync_operations WHERE repository_id = r.id ORDER BY id DESC LIMIT %(most)s) o
+ ORDER BY o.id DESC LIMIT %(most)s
+
 -- name: trim
 DELETE FROM sync_operations
  WHERE repository_id = %(repository)s AND status <> 'running' AND id = ANY(ARRAY(

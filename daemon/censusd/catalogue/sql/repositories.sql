@@ -37,6 +37,11 @@ SELECT id, name, root, state, state_reason, state_since, identity::text, dirty_s
        last_pass_at, reconcile_interval, next_reconciliation_at, change_number, lease_owner
   FROM repositories WHERE id = %s
 
+-- name: all_records
+SELECT id, name, root, state, state_reason, state_since, identity::text, dirty_since, dirty_reason, scan_generation,
+       last_pass_at, reconcile_interval, next_reconciliation_at, change_number, lease_owner
+  FROM repositories ORDER BY name
+
 -- name: set_state
 UPDATE repositories SET state = %(state)s, state_reason = %(reason)s,
        state_since = CASE WHEN state = %(state)s THEN state_since ELSE now() END
