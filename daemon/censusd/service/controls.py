@@ -1,0 +1,163 @@
+"""The control room: everything that can be asked of the daemon or ordered, whatever the protocol.
+
+Each method gives values that are fit for JSON, or raises a ``RefusedError`` that says what is the matter, what was
+expected and what to do. Names and paths may be catalogue text, or have a shell's bytes in them (see ``paths``).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from censusd.catalogue.connection import Catalogue
+from censusd.catalogue.repositories import RepositoryRecord
+from censusd.service.orders import GivenUp, Orders
+from censusd.service.reading import Reading
+from censusd.service.refusals import RefusedError
+from censusd.service.status import iso, repository_status
+from censusd.sync.worker import Phase, Worker
+
+_STATUS_WITHIN: Final = 1.0
+
+LONGEST_WAIT: Final = 7 * 86400.0
+"""Seconds that anybody may wait for an order to be carried out."""
+
+_NOT_READY: Final = frozenset({Phase.STARTING, Phase.WAITING, Phase.TROUBLED})
+
+
+class Controls:
+    """Answers questions and passes orders on. Safe to use from several threads.
+
+    Args:
+        workers: the workers there are, by repository.
+        catalogue: the database.
+        version: of the daemon.
+        reload: asks for the configuration to be read again; returns at once.
+        overview: what only the application knows, as a dictionary of ``trouble`` (why there are no workers yet, or
+            empty), ``fault`` (what is wrong with the configuration, or empty), ``ready`` (whether the workers were
+            started), ``totals`` (repository -> ``Totals``) and ``next_run`` (repository -> when a pass is due). Each of
+            them may be left out.
+    """
+
+    def __init__(
+        self,
+        workers: Callable[[], Mapping[str, Worker]],
+        catalogue: Catalogue,
+        *,
+        version: str,
+        reload: Callable[[], None],
+        overview: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._workers = workers
+        self._version = version
+        self._reload = reload
+        self._overview = overview
+        self._reading = Reading(catalogue, lambda: sorted(workers()))
+        self._orders = Orders(workers, self._reading, self._why_no_workers)
+        self._began = datetime.now(UTC)
+        self._began_monotonic = time.monotonic()
+        self._records: tuple[dict[str, RepositoryRecord], datetime | None] = ({}, None)
+
+    # Questions -------------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """How everything stands; what the database does not tell within a moment is what it told last."""
+        why = self._read_records()
+        records, as_of = self._records
+        overview = self._overview()
+        totals, next_run = overview.get("totals", {}), overview.get("next_run", {})
+        return {
+            "daemon": {
+                "version": self._version,
+                "pid": os.getpid(),
+                "started_at": iso(self._began),
+                "seconds": round(time.monotonic() - self._began_monotonic, 1),
+                "not_ready": self.why_not_ready(),
+                "fault": overview.get("fault", ""),
+            },
+            "database": {"available": not why, "why": why, "as_of": iso(as_of)},
+            "now": iso(datetime.now(UTC)),
+            "repositories": [
+                repository_status(worker, records.get(name), totals.get(name), next_run.get(name))
+                for name, worker in sorted(self._workers().items())
+            ],
+        }
+
+    def why_not_ready(self) -> str:
+        """Why not every repository is looked after, or known to be offline or somebody else's; empty if it is."""
+        reasons = [self._why_no_workers()]
+        for name, worker in sorted(self._workers().items()):
+            phase, why = worker.phase, worker.why
+            if phase in _NOT_READY:
+                reasons.append(f"{name} is {phase}: {why}" if why else f"{name} is {phase}")
+        return "; ".join(filter(None, reasons))
+
+    def history(self, name: str | None = None, limit: int = 20) -> dict[str, Any]:
+        """The newest ``limit`` settled pieces of work, of one repository or of all."""
+        return self._reading.history(name, limit)
+
+    def list_directory(self, name: str, path: str = "", after: str = "", limit: int = 1000) -> dict[str, Any]:
+        """What is in a directory: ``limit`` subdirectories and files after the name ``after``, in byte order."""
+        return self._reading.list_directory(name, path, after, limit)
+
+    def show(self, name: str | None, path: str) -> dict[str, Any]:
+        """All that is on record of one path; without a name, the repository is found by an absolute path."""
+        return self._reading.show(name, path)
+
+    def problems(self, name: str | None = None, limit: int = 1000) -> dict[str, Any]:
+        """Directories that cannot be read, of one repository or of all."""
+        return self._reading.problems(name, limit)
+
+    # Orders ----------------------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        name: str | None,
+        path: str | None = None,
+        *,
+        verify: bool = False,
+        wait: float | None = None,
+        given_up: GivenUp = lambda: False,
+    ) -> dict[str, Any]:
+        """Look at the disk now.
+
+        Args:
+            name: the repository; None for all of them.
+            path: a file or directory in it; None for all of it.
+            verify: trust no digest, and read the content of a file anew.
+            wait: seconds to wait until it is done; None not to wait.
+            given_up: asked while waiting whether there is any point in it.
+        """
+        if name is None:
+            return {"scans": self._orders.scan_all(verify=verify, wait=wait, given_up=given_up)}
+        return {"scans": [self._orders.scan(name, path, verify=verify, wait=wait, given_up=given_up)]}
+
+    def sync(self, name: str, timeout: float, given_up: GivenUp = lambda: False) -> dict[str, Any]:
+        """Wait until every change made in a repository before this call is committed, for ``timeout`` seconds."""
+        return self._orders.sync(name, timeout, given_up)
+
+    def release(self, name: str, *, wait: float | None = None, given_up: GivenUp = lambda: False) -> dict[str, Any]:
+        """Let the deletions through that are held back, or accept the root that is there now."""
+        return self._orders.release(name, wait=wait, given_up=given_up)
+
+    def reload(self) -> dict[str, Any]:
+        """Read the configuration again; ``status`` tells what came of it."""
+        self._reload()
+        return {"reload": "accepted"}
+
+    def _why_no_workers(self) -> str:
+        overview = self._overview()
+        if overview.get("ready", True):
+            return ""
+        return overview.get("trouble") or "the daemon is starting"
+
+    def _read_records(self) -> str:
+        """Read every repository's row. Returns why not, or an empty text."""
+        try:
+            self._records = (self._reading.records(_STATUS_WITHIN), datetime.now(UTC))
+        except RefusedError as error:
+            return str(error)
+        return ""

@@ -1,0 +1,242 @@
+"""What the workers are ordered to do, and waiting for it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+from censusd.filesystem.names import bytes_of, text_of
+from censusd.model import ROOT, RepositoryState, Scope, SyncOperation, Trigger, split
+from censusd.service.errands import Errands
+from censusd.service.paths import relative_path
+from censusd.service.reading import Reading
+from censusd.service.refusals import (
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+    refusing,
+)
+from censusd.sync.reconciler import Options
+from censusd.sync.requests import Kind, Request
+from censusd.sync.worker import Phase, Worker
+
+_MOST_WAITING: Final = 16
+_SLICE: Final = 0.2
+_DISK_ANSWERS_WITHIN: Final = 5.0
+
+GivenUp = Callable[[], bool]
+"""Whether whoever asked waits no more, or may not wait any more."""
+
+
+class Orders:
+    """Passes orders on to the workers.
+
+    Args:
+        workers: the workers there are, by repository.
+        reading: the catalogue.
+        not_ready: why there are no workers yet, or empty.
+    """
+
+    def __init__(
+        self, workers: Callable[[], Mapping[str, Worker]], reading: Reading, not_ready: Callable[[], str]
+    ) -> None:
+        self._workers = workers
+        self._reading = reading
+        self._not_ready = not_ready
+        self._disk = Errands("a disk", 4)
+        self._syncs = Errands("changes to be committed", _MOST_WAITING)
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
+
+    def scan(
+        self, name: str, path: str | None, *, verify: bool, wait: float | None, given_up: GivenUp
+    ) -> dict[str, Any]:
+        """Look at a repository, or at one path in it, now.
+
+        Args:
+            name: the repository.
+            path: a file or directory in it; None for all of it.
+            verify: trust no digest, and read the content of a file anew.
+            wait: seconds to wait until it is done; None not to wait.
+            given_up: asked while waiting.
+        """
+        worker = self._worker(name)
+        scope = self._scope(worker, path, verify=verify)
+        request = self._submit(worker, Request(Kind.RECONCILE, Trigger.MANUAL, scope, Options(verify=verify)))
+        return self._outcome(worker, request, wait, given_up)
+
+    def scan_all(self, *, verify: bool, wait: float | None, given_up: GivenUp) -> list[dict[str, Any]]:
+        """Look at every repository now; what is refused for one of them takes the place of its outcome."""
+        not_ready = self._not_ready()
+        if not_ready:
+            raise UnavailableError(not_ready)
+        deadline = time.monotonic() + (wait or 0.0)
+        outcomes: list[dict[str, Any]] = []
+        asked: list[tuple[Worker, Request, int]] = []
+        for name in sorted(self._workers()):
+            try:
+                worker = self._worker(name)
+                request = Request(Kind.RECONCILE, Trigger.MANUAL, options=Options(verify=verify))
+                asked.append((worker, self._submit(worker, request), len(outcomes)))
+                outcomes.append({})
+            except RefusedError as error:
+                outcomes.append({"repository": name, "code": error.code} | error.as_dict())
+        for worker, request, place in asked:
+            left = None if wait is None else max(0.0, deadline - time.monotonic())
+            try:
+                outcomes[place] = self._outcome(worker, request, left, given_up)
+            except RefusedError as error:
+                outcomes[place] = {"repository": worker.name, "code": error.code} | error.as_dict()
+        return outcomes
+
+    def sync(self, name: str, timeout: float, given_up: GivenUp) -> dict[str, Any]:
+        """Wait until every change made in a repository before this call is committed."""
+        worker = self._worker(name)
+        began = time.monotonic()
+        with refusing():
+            try:
+                self._syncs.run(lambda: worker.sync(timeout), timeout, given_up)
+            except TimeoutError as error:
+                raise TimedOutError(
+                    f"{name} is not in step after {timeout:g} s: it is {worker.phase}",
+                    hint="its work goes on; allow more time",
+                ) from error
+        return {"repository": name, "seconds": round(time.monotonic() - began, 3)}
+
+    def release(self, name: str, *, wait: float | None, given_up: GivenUp) -> dict[str, Any]:
+        """Accept a repository as it is now on disk: the deletions that are held back, or another root.
+
+        Args:
+            name: the repository.
+            wait: seconds to wait until it is done; None not to wait.
+            given_up: asked while waiting.
+        """
+        worker = self._worker(name, offline_too=True)
+        record = self._reading.records().get(name)
+        held = record is not None and record.state in {RepositoryState.HELD, RepositoryState.OFFLINE}
+        if worker.phase is not Phase.OFFLINE and not held:
+            raise ConflictError(f"there is nothing to release: {name} is neither held nor offline")
+        why = worker.why if worker.phase is Phase.OFFLINE or record is None else record.state_reason
+        request = self._submit(worker, Request(Kind.RECONCILE, Trigger.MANUAL, options=Options(released=True)))
+        return self._outcome(worker, request, wait, given_up) | {"released": why}
+
+    def _worker(self, name: str, *, offline_too: bool = False) -> Worker:
+        """The repository's worker, if it can be given orders."""
+        workers = self._workers()
+        worker = workers.get(name)
+        if worker is None:
+            not_ready = self._not_ready()
+            if not_ready:
+                raise UnavailableError(not_ready)
+            records = self._reading.records()
+            if name in records:
+                raise ConflictError(
+                    f"{name} is on record, but this daemon does not look after it",
+                    hint="add it to the configuration, or enable it there",
+                )
+            raise self._reading.unknown(name, records)
+        _check_owned(worker)
+        if worker.phase is Phase.OFFLINE and not offline_too:
+            raise UnavailableError(
+                f"{name} is offline: {worker.why}",
+                hint=f"it goes on by itself when its root is back; censusctl release {name} accepts it as it is",
+            )
+        return worker
+
+    def _scope(self, worker: Worker, path: str | None, *, verify: bool) -> Scope:
+        root = text_of(bytes(worker.terms.rules.root))
+        relative = relative_path(path or ROOT, root)
+        if relative == ROOT:
+            return Scope.whole()
+        records = self._reading.records()
+        record = records.get(worker.name)
+        kind = self._reading.kind_of(record, relative) if record else None
+        if kind == "directory":
+            return Scope.subtree(relative)
+        if kind is None:
+            self._look_for(f"{root.rstrip('/')}/{relative}")
+        # Its parent tells what is there: a file, or a directory that nobody has seen, which is then walked.
+        parent, name = split(relative)
+        return Scope(names={parent: {name: verify}})
+
+    def _look_for(self, path: str) -> None:
+        """Refuse a path that is neither on record nor on disk; whatever else is the matter, the scan tells."""
+        try:
+            self._disk.run(lambda: os.lstat(bytes_of(path)), _DISK_ANSWERS_WITHIN)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError(f"there is nothing at {path}, neither on disk nor on record") from None
+        except TimeoutError:
+            raise UnavailableError(f"the disk did not answer within {_DISK_ANSWERS_WITHIN:g} s") from None
+        except OSError:
+            return
+
+    @staticmethod
+    def _submit(worker: Worker, request: Request) -> Request:
+        with refusing():
+            return worker.submit(request)
+
+    def _outcome(self, worker: Worker, request: Request, wait: float | None, given_up: GivenUp) -> dict[str, Any]:
+        outcome: dict[str, Any] = {"repository": worker.name, "scope": request.scope.describe()}
+        if wait is None:
+            return outcome | {"status": "accepted"}
+        with self._place_to_wait(), refusing():
+            operation = _wait(worker, request, wait, given_up)
+        return outcome | (_settled(operation) if operation else {"status": "completed"})
+
+    @contextmanager
+    def _place_to_wait(self) -> Iterator[None]:
+        if not self._waiting.acquire(blocking=False):
+            raise UnavailableError(
+                f"{_MOST_WAITING} requests are waiting for scans already",
+                hint="it is done all the same; do not wait for it, or try again later",
+            )
+        try:
+            yield
+        finally:
+            self._waiting.release()
+
+
+def _wait(worker: Worker, request: Request, timeout: float, given_up: GivenUp) -> SyncOperation | None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return request.wait(max(0.0, min(_SLICE, deadline - time.monotonic())))
+        except TimeoutError:
+            if request.is_done:
+                return request.wait(0)
+            if time.monotonic() >= deadline:
+                raise TimedOutError(
+                    f"{worker.name} is not done after {timeout:g} s: it is {worker.phase}",
+                    hint="the work goes on; censusctl status shows how far it is",
+                ) from None
+            if given_up():
+                raise UnavailableError("the daemon is being stopped") from None
+            _check_owned(worker)
+
+
+def _check_owned(worker: Worker) -> None:
+    if worker.phase is Phase.STANDBY:
+        raise ConflictError(
+            f"this daemon does not own {worker.name}: {worker.why}", hint="give the order to the daemon that does"
+        )
+    if worker.phase is Phase.STOPPED:
+        raise UnavailableError(f"{worker.name} is being stopped")
+
+
+def _settled(operation: SyncOperation) -> dict[str, Any]:
+    return {
+        "status": operation.status,
+        "operation": operation.id,
+        "work": operation.type,
+        "trigger": operation.trigger,
+        "scope": operation.scope,
+        "seconds": round(operation.duration, 3),
+        "error": operation.error,
+        **asdict(operation.counts),
+    }
