@@ -58,6 +58,7 @@ DATABASE_ERRORS: Final = Counter("censusd_database_errors", "Errors that Postgre
 DATABASE_UP: Final = Gauge("censusd_database_up", "1 if the last statement reached the database")
 POOL: Final = Gauge("censusd_database_pool_connections", "Connections of the pool", ("state",))
 LOOP_AGE: Final = Gauge("censusd_loop_age_seconds", "Since when a loop has not proved that it is alive", ("loop",))
+HTTP_REQUESTS: Final = Counter("censusd_http_requests", "Requests answered over HTTP", ("route", "code"))
 
 CHANGE_KINDS: Final = ("added", "updated", "moved", "removed", "ignored", "purged", "directories_moved")
 """The values of the label ``change``."""
@@ -109,4 +110,3 @@ _GAUGES: Final = (
     *(QUEUE, OLDEST, WATCHES, WATCHES_NEEDED, UNCOVERED),
 )
 _LABELLED: Final = (REPOSITORY_STATE, FILES, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)
-
