@@ -1,0 +1,294 @@
+"""``censusctl``: one command, one request to the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from censusd import __version__
+from censusd.cli import reports
+from censusd.cli.client import SOCKET_VARIABLE, Client, ClientError, find_socket
+from censusd.cli.tables import visible
+from censusd.filesystem.names import text_of_native
+
+_OK, _FAILED, _MISUSED = 0, 1, 2
+_NOT_MEANT: Final = frozenset({400, 404})
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|h|d)?")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_LONGEST_WAIT: Final = 7 * 86400.0
+_PAGE: Final = 10_000
+
+
+class Place(NamedTuple):
+    """What a command is about: a repository, a path in it, or a path on disk whose repository is to be found."""
+
+    repository: str | None
+    path: str | None
+
+
+class Session(NamedTuple):
+    """What a command works with."""
+
+    client: Client
+    options: argparse.Namespace
+    width: int | None
+
+    def put(self, answer: Mapping[str, Any], text: Callable[[], str]) -> None:
+        """Print an answer: as it came for programs, else as text for people."""
+        print(json.dumps(answer, indent=1) if self.options.json else text())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 fine, 1 it failed, 2 it was called wrongly."""
+    options = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets an escape, not an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read our output has had enough. What is still in the buffer must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        print(f"censusctl: cannot write: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+
+
+def _run(options: argparse.Namespace) -> int:
+    path, hint = (options.socket, "") if options.socket else find_socket(os.environ)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    command: Callable[[Session], int] = options.run
+    try:
+        return command(Session(Client(path, hint), options, width))
+    except ClientError as error:
+        if options.json:
+            print(json.dumps(error.answer, indent=1))
+        print(f"censusctl: {visible(str(error))}", file=sys.stderr)
+        return _MISUSED if error.code in _NOT_MEANT else _FAILED
+
+
+def _status(session: Session) -> int:
+    answer = session.client.get("v1", "status")
+    session.put(answer, lambda: reports.status(answer, session.width))
+    return _OK
+
+
+def _scan(session: Session) -> int:
+    options, place = session.options, session.options.place
+    path = ("v1", "repositories", place.repository, "scan") if place.repository else ("v1", "scan")
+    answer = session.client.post(
+        *path,
+        within=options.timeout if options.wait else 0.0,
+        path=place.path,
+        verify=options.verify or None,
+        wait=options.wait or None,
+        timeout=options.timeout if options.wait else None,
+    )
+    good, bad = reports.scans(answer)
+    session.put(answer, lambda: "\n".join(good) or "no repository will be looked at")
+    for line in bad:
+        print(f"censusctl: {line}", file=sys.stderr)
+    return _FAILED if bad else _OK
+
+
+def _sync(session: Session) -> int:
+    name, timeout = session.options.repository, session.options.timeout
+    answer = session.client.post("v1", "repositories", name, "sync", within=timeout, timeout=timeout)
+    session.put(answer, lambda: f"{name}: every change made before is on record")
+    return _OK
+
+
+def _history(session: Session) -> int:
+    options = session.options
+    answer = session.client.get("v1", "history", repository=options.repository, limit=options.number)
+    session.put(answer, lambda: reports.history(answer, session.width))
+    return _OK
+
+
+def _ls(session: Session) -> int:
+    place, after = session.options.place, None
+    entries: list[Any] = []
+    while True:
+        path = ("v1", "repositories", place.repository, "list")
+        answer = session.client.get(*path, path=place.path, after=after, limit=_PAGE)
+        after = answer["next"]
+        if session.options.json:
+            entries += answer["entries"]
+        elif answer["entries"]:
+            print(reports.listing(answer, session.width))
+        if after is None:
+            break
+    if session.options.json:
+        print(json.dumps({**answer, "entries": entries}, indent=1))
+    return _OK
+
+
+def _show(session: Session) -> int:
+    place = session.options.place
+    if place.repository:
+        answer = session.client.get("v1", "repositories", place.repository, "show", path=place.path or "")
+    else:
+        answer = _show_file(session.client, place.path)
+    session.put(answer, lambda: reports.shown(answer))
+    return _OK
+
+
+def _show_file(client: Client, path: str) -> dict[str, Any]:
+    """What is on record of a file on disk; by way of symlinks if it has to be."""
+    absolute = os.path.abspath(path)
+    # The last name is not followed: a symlink is not what it points to.
+    real = os.path.join(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))
+    try:
+        return client.get("v1", "show", path=text_of_native(absolute))
+    except ClientError as error:
+        if error.code not in _NOT_MEANT or real == absolute:
+            raise
+    return client.get("v1", "show", path=text_of_native(real))
+
+
+def _problems(session: Session) -> int:
+    answer = session.client.get("v1", "problems", repository=session.options.repository, limit=1000)
+    session.put(answer, lambda: reports.problems(answer, session.width))
+    return _OK
+
+
+def _release(session: Session) -> int:
+    options = session.options
+    answer = session.client.post(
+        *("v1", "repositories", options.repository, "release"),
+        within=options.timeout if options.wait else 0.0,
+        wait=options.wait or None,
+        timeout=options.timeout if options.wait else None,
+    )
+    session.put(answer, lambda: reports.released(answer))
+    return _OK
+
+
+def _reload(session: Session) -> int:
+    answer = session.client.post("v1", "reload")
+    session.put(answer, lambda: "the configuration will be read again; censusctl status says if it cannot be used")
+    return _OK
+
+
+def _place(text: str) -> Place:
+    """``REPO`` or ``REPO:PATH``."""
+    name, colon, path = text.partition(":")
+    if not _NAME.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{visible(text_of_native(text))} is not REPO or REPO:PATH")
+    return Place(name, text_of_native(path) if colon else None)
+
+
+def _file_or_place(text: str) -> Place:
+    """A path on disk, or ``REPO:PATH``; ``./a:b`` is a path whatever ``a`` is."""
+    name, colon, path = text.partition(":")
+    if colon and _NAME.fullmatch(name):
+        return Place(name, text_of_native(path))
+    if not text:
+        raise argparse.ArgumentTypeError("a file's name is not empty")
+    return Place(None, text)
+
+
+def _repository(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{visible(text_of_native(text))} cannot be a repository's name")
+    return text
+
+
+def _seconds(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if not 0 < seconds <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(f'expected a time such as "30s", "5min" or "2h", at most 7 days; got {text!r}')
+    return seconds
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1000):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000; got {text!r}")
+    return int(text)
+
+
+def _common(*, socket: Path | str | None, json: bool | str) -> argparse.ArgumentParser:
+    """The options that may stand before the command and after it, with their defaults."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--socket",
+        type=Path,
+        default=socket,
+        metavar="PATH",
+        help=f"the daemon's Unix socket; by default ${SOCKET_VARIABLE}, else where the configuration has it",
+    )
+    common.add_argument("--json", action="store_true", default=json, help="print the daemon's answer as it comes")
+    return common
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="censusctl",
+        description="Asks censusd how things stand, and gives it orders.",
+        epilog="Exit status: 0 fine, 1 it failed, 2 it was called wrongly or a name is wrong.",
+        parents=[_common(socket=None, json=False)],
+    )
+    parser.add_argument("--version", action="version", version=f"censusctl {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    # Without defaults of their own, so that what stands before the command is kept.
+    common = _common(socket=argparse.SUPPRESS, json=argparse.SUPPRESS)
+
+    def command(name: str, run: Callable[[Session], int], about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", parents=[common])
+        made.set_defaults(run=run)
+        return made
+
+    command("status", _status, "say how the daemon and every repository stand")
+    scan = command("scan", _scan, "look at the disk now: at one place, or at every repository")
+    scan.add_argument("place", nargs="?", type=_place, default=Place(None, None), metavar="REPO[:PATH]")
+    scan.add_argument("--verify", action="store_true", help="trust no digest; read a single file's content anew")
+    _add_waiting(scan)
+    sync = command("sync", _sync, "wait until every change made before is on record")
+    sync.add_argument("repository", type=_repository, metavar="REPO")
+    sync.add_argument("--timeout", type=_seconds, default=30.0, metavar="TIME", help="at most; 30s by default")
+    history = command("history", _history, "list what was done, the newest first")
+    history.add_argument("repository", nargs="?", type=_repository, metavar="REPO")
+    history.add_argument("-n", "--number", type=_number, default=20, metavar="N", help="how many; 20 by default")
+    ls = command("ls", _ls, "list what is on record in a directory")
+    ls.add_argument("place", type=_place, metavar="REPO[:PATH]")
+    show = command("show", _show, "say all that is on record of a file or directory, also if it is missing")
+    show.add_argument("place", type=_file_or_place, metavar="FILE|REPO:PATH")
+    problems = command("problems", _problems, "list directories that cannot be read")
+    problems.add_argument("repository", nargs="?", type=_repository, metavar="REPO")
+    release = command(
+        "release", _release, "let through the deletions that are held back, or accept the root that is there now"
+    )
+    release.add_argument("repository", type=_repository, metavar="REPO")
+    _add_waiting(release)
+    command("reload", _reload, "have the daemon read its configuration again")
+    return parser
+
+
+def _add_waiting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--wait", action="store_true", help="until it is done")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=86400.0, metavar="TIME", help="to wait at most; 1d by default"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
