@@ -215,7 +215,8 @@ def walk(
         cover: called before each directory is listed.
         cancelled: asked before each directory; the walk just ends when it says True.
     """
-    stack = [path for path in sorted(start, reverse=True) if not _covered(path, start)]
+    given = frozenset(start)
+    stack = [path for path in sorted(given, reverse=True) if not _covered(path, given)]
     while stack and not cancelled():
         path = stack.pop()
         observation = tree.observe(path, cover)
@@ -224,7 +225,7 @@ def walk(
             stack.extend(join(path, name) for name, _ in reversed(observation.seen.subdirectories))
 
 
-def _covered(path: str, start: tuple[str, ...]) -> bool:
+def _covered(path: str, start: frozenset[str]) -> bool:
     """Whether another starting point lies above ``path``."""
     while path:
         path, _ = split(path)

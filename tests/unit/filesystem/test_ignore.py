@@ -22,10 +22,10 @@ from censusd.filesystem.ignore import (
 from censusd.filesystem.listing import OPEN_DIRECTORY
 from censusd.filesystem.patterns import Patterns
 from censusd.filesystem.problems import problem_of
-from censusd.filesystem.walk import Tree, walk
-from censusd.model import Listing, ProblemKind, join
+from censusd.model import Listing, ProblemKind
 from tests.tools.git_oracle import GitOracle
 from tests.tools.private import become_nobody, let_others_through, privately
+from tests.tools.walking import entries, observations
 
 
 def inside(directory: Path, policy: IgnorePolicy | DirectoryPolicy) -> DirectoryPolicy:
@@ -40,13 +40,7 @@ def inside(directory: Path, policy: IgnorePolicy | DirectoryPolicy) -> Directory
 
 def visible(root: Path, policy: IgnorePolicy) -> set[str]:
     """What a walk finds; directories end in a slash."""
-    found: set[str] = set()
-    with Tree(root, policy) as tree:
-        for observation in walk(tree, ("",)):
-            assert isinstance(observation.seen, Listing)
-            found |= {join(observation.path, entry[0]) for entry in observation.seen.files()}
-            found |= {join(observation.path, name) + "/" for name, _ in observation.seen.subdirectories}
-    return found
+    return entries(observations(root, policy=policy))
 
 
 def make(root: Path, *paths: str) -> None:
@@ -253,8 +247,7 @@ def test_an_ignore_file_of_ten_megabytes_is_refused_and_said_so(tmp_path: Path) 
 
 def _unreadable(root: str) -> None:
     become_nobody()
-    with Tree(Path(root), IgnorePolicy()) as tree:
-        seen = {observation.path: observation.seen for observation in walk(tree, ("",))}
+    seen = {observation.path: observation.seen for observation in observations(Path(root))}
     assert isinstance(seen[""], Listing)
     problem = seen["closed"]
     assert not isinstance(problem, Listing)
