@@ -14,12 +14,10 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from censusd.catalogue import migrations, repositories
+from censusd.catalogue import migrations
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.embedded import EmbeddedServer
-from censusd.sync.context import Repository, Rules
-from censusd.sync.reconciler import Hooks
-from tests.tools.library import Library
+from tests.tools.library import Library, take
 
 # Real files and a real database take the time they take.
 settings.register_profile("real", deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
@@ -72,12 +70,7 @@ def make_library(catalogue: Catalogue) -> Callable[..., Library]:
     """Makes repositories in the test's catalogue."""
 
     def make(root: Path, name: str = "library", **rules: Any) -> Library:
-        root.mkdir(exist_ok=True, parents=True)
-        with catalogue.transaction() as cursor:
-            number = repositories.register(cursor, name, str(root))
-            lease = repositories.acquire(cursor, number, "test", 3600.0)
-        assert lease is not None
-        return Library(root, Repository(number, Rules(name, root, **rules), lease, catalogue), Hooks())
+        return take(catalogue, root, name, **rules)
 
     return make
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from censusd.catalogue import repositories
+from censusd.catalogue.connection import Catalogue
 from censusd.filesystem.names import text_of
 from censusd.model import Scope, SyncOperation, Trigger
-from censusd.sync.context import Repository
+from censusd.sync.context import Repository, Rules
 from censusd.sync.reconciler import Hooks, Options, Reconciler
 
 
@@ -62,6 +66,23 @@ class Library:
         """The same repository under other rules."""
         repository = replace(self.repository, rules=replace(self.repository.rules, **changes))
         return Library(self.root, repository, self.hooks)
+
+
+def take(catalogue: Catalogue, root: Path, name: str = "library", **rules: Any) -> Library:
+    """Own a repository on ``root``, in the place of any other test process that did."""
+    root.mkdir(exist_ok=True, parents=True)
+    with catalogue.transaction() as cursor:
+        number = repositories.register(cursor, name, str(root))
+        lease = repositories.acquire(cursor, number, "test", 3600.0, dead=["test"])
+    assert lease is not None
+    return Library(root, Repository(number, Rules(name, root, **rules), lease, catalogue), Hooks())
+
+
+@contextmanager
+def opened(database: str, root: Path, **rules: Any) -> Iterator[Library]:
+    """The same with a connection of its own, for another process."""
+    with Catalogue(database) as catalogue:
+        yield take(catalogue, root, **rules)
 
 
 def disk(root: Path) -> dict[str, tuple[int, int, int, int]]:

@@ -1,4 +1,4 @@
-"""Tests that mount something: in a process of its own, with mounts that nobody else sees and that end with it."""
+"""Parts of tests that need a process of their own: to be somebody else, or to mount what nobody else sees."""
 
 from __future__ import annotations
 
@@ -15,22 +15,32 @@ CHECKOUT = Path(__file__).parents[2]
 _SKIPPED = 77
 
 
-def privately(function: Callable[..., None], *arguments: object) -> None:
-    """Call a function of a test module in such a process; what fails there fails here.
-
-    Root keeps its rights there; anybody else is root in a user namespace of their own, if the kernel lets them.
+def apart(function: Callable[..., None], *arguments: object) -> None:
+    """Call a function of a test module in a process of its own; what fails there fails here.
 
     Args:
         function: of the module's top level.
         arguments: it is given their texts.
     """
+    _call([], function, *arguments)
+
+
+def privately(function: Callable[..., None], *arguments: object) -> None:
+    """The same, with mounts of its own.
+
+    Root keeps its rights there; anybody else is root in a user namespace of their own, if the kernel lets them.
+    """
     unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
     probe = subprocess.run([*unshare, "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
         pytest.skip(f"private mounts are not permitted here: {probe.stderr.strip()}")
+    _call(unshare, function, *arguments)
+
+
+def _call(wrapper: list[str], function: Callable[..., None], *arguments: object) -> None:
     file = function.__code__.co_filename
     done = subprocess.run(
-        [*unshare, sys.executable, "-m", "tests.tools.private", file, function.__name__, *map(str, arguments)],
+        [*wrapper, sys.executable, "-m", "tests.tools.private", file, function.__name__, *map(str, arguments)],
         cwd=CHECKOUT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *sys.path])},
         capture_output=True,
@@ -54,15 +64,24 @@ def unmount(point: Path) -> None:
 
 
 def let_others_through(path: Path) -> None:
-    """pytest's directories are private; let other users pass through those above ``path``, and read it."""
+    """pytest's directories are private; let other users pass through those above ``path``, and list it."""
     for directory in path.parents:
         if "pytest" in str(directory) and directory.stat().st_uid == os.geteuid():
             directory.chmod(directory.stat().st_mode | 0o011)
     path.chmod(path.stat().st_mode | 0o055)
 
 
-def become_nobody() -> None:
-    """Be an ordinary user from now on. For processes of their own only."""
+def become_nobody(*directories: Path) -> None:
+    """Be an ordinary user from now on, who owns ``directories``; whoever is no root already is one.
+
+    For processes of their own only.
+    """
+    if os.geteuid() != 0:
+        return
+    for directory in directories:
+        directory.mkdir(exist_ok=True)
+        let_others_through(directory)
+        os.chown(directory, 65534, 65534)
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
