@@ -66,18 +66,17 @@ class Tree:
 
     def close(self) -> None:
         """Close every descriptor. May be called twice."""
-        for handle in self._open.values():
-            if handle.fd != self._root_fd:
-                os.close(handle.fd)
-        self._open.clear()
+        self.refresh()
         if self._root_fd >= 0:
             os.close(self._root_fd)
             self._root_fd = -1
 
     def refresh(self) -> None:
-        """Forget the directories that are open, so that the next look starts from the root by name."""
-        for path in [path for path in self._open if path]:
-            os.close(self._open.pop(path).fd)
+        """Forget the directories that are open and the rules in them: the next look starts from the root by name."""
+        for handle in self._open.values():
+            if handle.fd != self._root_fd:
+                os.close(handle.fd)
+        self._open.clear()
 
     def __enter__(self) -> Self:
         return self

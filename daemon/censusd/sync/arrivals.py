@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from censusd.catalogue import files
 from censusd.catalogue.connection import Cursor
 from censusd.filesystem.walk import Tree, has_vanished
-from censusd.model import Candidate, Effect, FileEntry, FileState, KnownDirectory, Listing, Problem
+from censusd.model import Candidate, Effect, FileEntry, FileState, Listing, Problem, split
 from censusd.sync.diff import FileDiff, effect_of
+from censusd.sync.directory_rows import Listed
 from censusd.sync.moves import Arrival, Move, match
 from censusd.sync.plan import Plan
 
@@ -31,12 +33,15 @@ class Arrivals:
         self._bare = bare
         self._arrivals: list[Arrival] = []
         self._seen: dict[int, Listing] = {}
+        self._rewritten: dict[int, Collection[str]] = {}
 
-    def add(self, record: KnownDirectory, path: str, seen: Listing, diff: FileDiff) -> None:
-        """Take the files of one directory that are new at their names."""
-        self._seen[record.id] = seen
+    def add(self, listed: Listed, diff: FileDiff, rewritten: Collection[str]) -> None:
+        """Take the files of one directory that are new at their names; ``rewritten`` as for ``diff_files``."""
+        number, seen = listed.record.id, listed.seen
+        self._seen[number] = seen
+        self._rewritten[number] = rewritten
         for entry, occupant in (*diff.created, *diff.replaced):
-            self._arrivals.append(Arrival(record.id, path, seen.device, entry, occupant))
+            self._arrivals.append(Arrival(number, listed.path, seen.device, entry, occupant))
 
     def settle(self, cursor: Cursor) -> set[int]:
         """Plan a move, an update or a new row for each arrival. Returns the rows that moved."""
@@ -49,8 +54,8 @@ class Arrivals:
             entry, occupant = arrival.entry, arrival.occupant
             move = arrived.get((arrival.directory_id, entry[0]))
             if move is not None:
-                effect = Effect.NONE if move.proved else Effect.VERIFY
-                self._plan.updates.append((move.row.id, entry, effect))
+                proved = move.proved and entry[0] not in self._rewritten[arrival.directory_id]
+                self._plan.updates.append((move.row.id, entry, Effect.NONE if proved else Effect.VERIFY))
                 counts.moved += 1
             elif occupant is not None and occupant[0] not in movers:
                 self._plan.updates.append((occupant[0], entry, effect_of(entry, occupant)))
@@ -83,13 +88,14 @@ class Arrivals:
         departed: list[Candidate] = []
         elsewhere: defaultdict[str, list[Candidate]] = defaultdict(list)
         here = {number: {entry[0]: entry[4] for entry in seen.files()} for number, seen in self._seen.items()}
+        places = {record.path: place for record, _, place in self._plan.moved_directories}
         for row in candidates:
             seen = self._seen.get(row.directory_id)
             if row.state == FileState.MISSING:
                 departed.append(row)
             elif seen is None or (seen.looked is not None and row.name not in seen.looked):
-                elsewhere[row.directory].append(row)
-            elif row.name not in seen.unknown and here[row.directory_id].get(row.name) != row.inode:
+                elsewhere[_place_now(row.directory, places)].append(row)
+            elif _is_gone(row, here[row.directory_id], seen):
                 departed.append(row)
         for directory, rows in elsewhere.items():
             found = self._tree.look(directory, frozenset(row.name for row in rows)).seen
@@ -97,5 +103,20 @@ class Arrivals:
                 departed += rows if has_vanished(found) else []
                 continue
             inodes = {entry[0]: entry[4] for entry in found.files()}
-            departed += [row for row in rows if row.name not in found.unknown and inodes.get(row.name) != row.inode]
+            departed += [row for row in rows if _is_gone(row, inodes, found)]
         return departed
+
+
+def _is_gone(row: Candidate, inodes: Mapping[str, int], seen: Listing) -> bool:
+    """Whether a file is proved to be no longer at its name; what is hidden now or cannot be seen may still be there."""
+    return inodes.get(row.name) != row.inode and row.name not in seen.unknown and row.name not in seen.hidden
+
+
+def _place_now(directory: str, places: Mapping[str, str]) -> str:
+    """Where a directory is that moved with one of those that went to other ``places``."""
+    above = directory
+    while above not in places:
+        if not above:
+            return directory
+        above, _ = split(above)
+    return places[above] + directory[len(above) :]

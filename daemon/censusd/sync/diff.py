@@ -40,7 +40,7 @@ class SubdirectoryDiff:
     """What happened to one directory's subdirectories.
 
     Attributes:
-        created: names that have no row that is present.
+        created: names that have no row that is present, or where another directory is now than the one on record.
         restored: rows that were missing or ignored and are there again, with the same inode.
         present: rows that are there as they were.
         absent: rows that were present or ignored and whose names are proved absent.
@@ -52,6 +52,14 @@ class SubdirectoryDiff:
     present: list[KnownDirectory] = field(default_factory=list)
     absent: list[KnownDirectory] = field(default_factory=list)
     ignored: list[KnownDirectory] = field(default_factory=list)
+
+    @property
+    def waits(self) -> bool:
+        """Whether rows are to be marked missing or ignored, which is done in the end."""
+        return bool(self.absent or self.ignored)
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.restored or self.absent or self.ignored)
 
 
 def diff_files(listing: Listing, known: Iterable[KnownFile], rewritten: Collection[str] = ()) -> FileDiff:
@@ -103,7 +111,7 @@ def diff_subdirectories(listing: Listing, known: Iterable[KnownDirectory]) -> Su
                 diff.absent.append(row)
             elif row.state == FileState.PRESENT:
                 diff.ignored.append(row)
-        elif row.state == FileState.PRESENT:
+        elif row.state == FileState.PRESENT and not is_another(row, entry[1], listing.device):
             diff.present.append(row)
         elif row.state == FileState.IGNORED or entry[1] == row.inode:
             diff.restored.append(row)
@@ -111,6 +119,11 @@ def diff_subdirectories(listing: Listing, known: Iterable[KnownDirectory]) -> Su
             diff.created.append((entry, row))
     diff.created.extend((entry, None) for entry in seen.values())
     return diff
+
+
+def is_another(row: KnownDirectory, inode: int, device: int) -> bool:
+    """Whether a directory is certainly not the one on record. Mounts, and numbers that are made up, prove nothing."""
+    return bool(row.inode and inode and row.device == device and row.inode != inode)
 
 
 def effect_of(entry: FileEntry, row: KnownFile, *, rewritten: bool = False) -> Effect:

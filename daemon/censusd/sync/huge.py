@@ -28,7 +28,7 @@ def on_disk(tree: Tree, path: str) -> Iterator[Observation]:
             path,
             Listing(
                 device=own.st_dev,
-                inode=own.st_ino,
+                inode=0,  # nothing hangs on it: the rows were found when the directory was listed
                 birth_ns=born,
                 packed=pack(entries),
                 subdirectories=[],

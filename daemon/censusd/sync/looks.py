@@ -2,12 +2,12 @@
 
 A look can lead on: a name may turn out to be a new directory, which has to be walked; a directory may turn out not to
 be there, or to be new itself, which its parent has to settle. Each such step goes one level up or down, and none is
-made twice.
+made more than a few times.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import islice
 
 from censusd.filesystem.walk import Cover, Tree, has_vanished
@@ -17,6 +17,7 @@ from censusd.sync.run import Run
 
 _NAMES_AT_ONCE = 5_000
 _DIRECTORIES_AT_ONCE = 500
+_MOST_ASKED = 3
 
 
 class Looks:
@@ -37,7 +38,8 @@ class Looks:
         self._ignore_file = ignore_file
         self._names: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         self._directories: set[str] = set()
-        self._done: set[tuple[str, str | None]] = set()
+        self._asked: Counter[tuple[str, str]] = Counter()
+        self._listed: set[str] = set()
         self.subtrees: set[str] = set()
 
     def add(self, scope: Scope) -> None:
@@ -52,8 +54,8 @@ class Looks:
     def ask_parent(self, path: str) -> None:
         """Let the parent say what is at ``path``."""
         parent, name = split(path)
-        if path != ROOT and (parent, name) not in self._done:
-            self._done.add((parent, name))
+        if path != ROOT and self._asked[parent, name] < _MOST_ASKED:
+            self._asked[parent, name] += 1
             self._names[parent].setdefault(name, False)
 
     def run(self, run: Run) -> None:
@@ -77,8 +79,8 @@ class Looks:
         for path, troubled in plan.revisited:
             if troubled:
                 self.subtrees.add(path)
-            elif (path, None) not in self._done:
-                self._done.add((path, None))
+            elif path not in self._listed:
+                self._listed.add(path)
                 self._directories.add(path)
         for path in plan.unresolved:
             self.ask_parent(path)
@@ -97,6 +99,9 @@ class Looks:
                 self._names[path] = dict(islice(wanted.items(), len(names[path]), None))
             if total >= _NAMES_AT_ONCE:
                 break
-        directories = sorted(self._directories)[: max(0, _DIRECTORIES_AT_ONCE - len(names))]
+        if names:
+            # No directory is both looked into and listed in one transaction: what is new in it would get two rows.
+            return names, []
+        directories = sorted(self._directories)[:_DIRECTORIES_AT_ONCE]
         self._directories.difference_update(directories)
         return names, directories

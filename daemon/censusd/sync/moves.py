@@ -8,10 +8,13 @@ by its inode and the time it was born.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from censusd.model import Candidate, FileEntry, FileState, KnownDirectory, KnownFile
+from censusd.model import Candidate, FileEntry, FileState, KnownDirectory, KnownFile, is_below
+
+_Row = TypeVar("_Row", Candidate, KnownDirectory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,25 @@ class Arrival:
     device: int
     entry: FileEntry
     occupant: KnownFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryArrival:
+    """A directory at a name that has no row of its own, or whose row was another directory's.
+
+    Attributes:
+        parent_id: the directory it is in.
+        place: its relative path.
+        device: device number of the directory it is in.
+        inode: its inode number.
+        occupant: the row at that name, if there is one.
+    """
+
+    parent_id: int
+    place: str
+    device: int
+    inode: int
+    occupant: KnownDirectory | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,46 +101,70 @@ def match(
         chosen = _only([row for row in candidates if _may_be(row, arrival.entry, born)])
         if chosen is not None:
             moves[chosen.id] = Move(chosen, arrival, proved=bool(born))
-    return _with_free_places(moves)
+    occupants = {
+        number: move.to.occupant[0]
+        for number, move in moves.items()
+        if move.to.occupant is not None and move.to.occupant[7] != FileState.MISSING
+    }
+    return [moves[number] for number in _with_free_places(list(moves), occupants)]
 
 
 def match_directories(
-    inode: int, device: int, born: int, candidates: Iterable[KnownDirectory]
-) -> KnownDirectory | None:
-    """The row of the directory that is new at its name, among those that departed; None if that is not certain."""
-    if not born or not inode:
-        return None
-    return _only_directory(
-        [row for row in candidates if (row.inode, row.device, row.birth_ns) == (inode, device, born)]
-    )
+    arrivals: Iterable[DirectoryArrival], departed: Iterable[KnownDirectory], births: Mapping[str, int]
+) -> dict[str, KnownDirectory]:
+    """Place -> the row of the directory that is there now, of the moves that are certain.
+
+    Args:
+        arrivals: directories that may have come from elsewhere.
+        departed: rows whose directory is no longer where the catalogue has it, or that are missing.
+        births: places of arrivals -> when the directory was born; 0 or absent where nobody knows.
+    """
+    here: defaultdict[tuple[int, int, int], list[DirectoryArrival]] = defaultdict(list)
+    for arrival in arrivals:
+        if arrival.inode and births.get(arrival.place):
+            here[arrival.device, arrival.inode, births[arrival.place]].append(arrival)
+    gone: defaultdict[tuple[int, int, int], list[KnownDirectory]] = defaultdict(list)
+    for row in departed:
+        gone[row.device, row.inode, row.birth_ns].append(row)
+    moves: dict[int, tuple[KnownDirectory, DirectoryArrival]] = {}
+    for directory, rows in gone.items():
+        chosen, found = _only(rows), here.get(directory, ())
+        # None can be inside itself: where it seems so, the row is older than what has happened since.
+        if chosen is not None and len(found) == 1 and not is_below(found[0].place, chosen.path):
+            moves[chosen.id] = (chosen, found[0])
+    occupants = {
+        number: arrival.occupant.id
+        for number, (_, arrival) in moves.items()
+        if arrival.occupant is not None and arrival.occupant.state != FileState.MISSING
+    }
+    kept = (moves[number] for number in _with_free_places(list(moves), occupants))
+    return {arrival.place: row for row, arrival in kept}
 
 
 def _may_be(row: Candidate, entry: FileEntry, born: int) -> bool:
     return row.size == entry[1] and row.mtime_ns == entry[2] and born <= row.ctime_ns
 
 
-def _only(rows: list[Candidate]) -> Candidate | None:
+def _only(rows: list[_Row]) -> _Row | None:
     """The one row there is; of several, the one that was present until now."""
     if len(rows) > 1:
         rows = [row for row in rows if row.state == FileState.PRESENT]
     return rows[0] if len(rows) == 1 else None
 
 
-def _only_directory(rows: list[KnownDirectory]) -> KnownDirectory | None:
-    if len(rows) > 1:
-        rows = [row for row in rows if row.state == FileState.PRESENT]
-    return rows[0] if len(rows) == 1 else None
+def _with_free_places(movers: list[int], occupants: Mapping[int, int]) -> list[int]:
+    """Those of the rows whose new place is free, or is left by its occupant, which has a free place itself.
 
-
-def _with_free_places(moves: dict[int, Move]) -> list[Move]:
-    """Drop moves to places that stay taken, until every one that is left has a free place."""
-    while True:
-        blocked = [number for number, move in moves.items() if _is_taken(move.to.occupant, moves)]
-        if not blocked:
-            return list(moves.values())
-        for number in blocked:
-            del moves[number]
-
-
-def _is_taken(occupant: KnownFile | None, leaving: Collection[int]) -> bool:
-    return occupant is not None and occupant[7] != FileState.MISSING and occupant[0] not in leaving
+    Args:
+        movers: row numbers.
+        occupants: mover -> the row that is at its new place.
+    """
+    moving = dict.fromkeys(movers)
+    followers = {occupant: mover for mover, occupant in occupants.items()}
+    blocked = [mover for mover, occupant in occupants.items() if occupant not in moving]
+    while blocked:
+        mover = blocked.pop()
+        del moving[mover]
+        if mover in followers:
+            blocked.append(followers[mover])
+    return list(moving)
