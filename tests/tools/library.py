@@ -62,6 +62,24 @@ class Library:
         file.write_text(content)
         return file
 
+    def deep_scanned(self) -> None:
+        """Make every file as it is after a deep scan."""
+        self.query("UPDATE files SET content_hash = decode(repeat('ab', 32), 'hex'), scan_phase = 1")
+
+    def content(self, path: str) -> tuple[bool, int]:
+        """Whether a file's hash is on record, and its phase."""
+        statement = "SELECT content_hash IS NOT NULL, scan_phase FROM file_records WHERE file_path = %s"
+        ((hashed, phase),) = self.query(statement, path)
+        return hashed, phase
+
+    def rows(self) -> dict[str, tuple[Any, ...]]:
+        """Path -> all that is on record of a present file, the physical place of its row included."""
+        statement = (
+            "SELECT v.file_path, f.*, f.ctid::text FROM file_records v"
+            " JOIN files f ON f.repository_id = v.repository_id AND f.id = v.file_id"
+        )
+        return {path: tuple(rest) for path, *rest in self.query(statement)}
+
     def with_rules(self, **changes: Any) -> Library:
         """The same repository under other rules."""
         repository = replace(self.repository, rules=replace(self.repository.rules, **changes))

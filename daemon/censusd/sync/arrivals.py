@@ -9,10 +9,10 @@ from uuid import UUID
 from censusd.catalogue import files
 from censusd.catalogue.connection import Cursor
 from censusd.filesystem.walk import Tree, has_vanished
-from censusd.model import Candidate, Effect, FileEntry, FileState, Listing, Problem, split
+from censusd.model import Candidate, Effect, FileEntry, FileState, Listing, Problem
 from censusd.sync.diff import FileDiff, effect_of
 from censusd.sync.directory_rows import Listed
-from censusd.sync.moves import Arrival, Move, match
+from censusd.sync.moves import Arrival, Move, match, place_now
 from censusd.sync.plan import Plan
 
 
@@ -56,7 +56,11 @@ class Arrivals:
             if move is not None:
                 proved = move.proved and entry[0] not in self._rewritten[arrival.directory_id]
                 self._plan.updates.append((move.row.id, entry, Effect.NONE if proved else Effect.VERIFY))
-                counts.moved += 1
+                # One that was missing and is back at its own place has not moved.
+                if (move.row.directory_id, move.row.name) == (arrival.directory_id, entry[0]):
+                    counts.updated += 1
+                else:
+                    counts.moved += 1
             elif occupant is not None and occupant[0] not in movers:
                 self._plan.updates.append((occupant[0], entry, effect_of(entry, occupant)))
                 counts.updated += 1
@@ -88,13 +92,13 @@ class Arrivals:
         departed: list[Candidate] = []
         elsewhere: defaultdict[str, list[Candidate]] = defaultdict(list)
         here = {number: {entry[0]: entry[4] for entry in seen.files()} for number, seen in self._seen.items()}
-        places = {record.path: place for record, _, place in self._plan.moved_directories}
+        places = self._plan.places()
         for row in candidates:
             seen = self._seen.get(row.directory_id)
             if row.state == FileState.MISSING:
                 departed.append(row)
             elif seen is None or (seen.looked is not None and row.name not in seen.looked):
-                elsewhere[_place_now(row.directory, places)].append(row)
+                elsewhere[place_now(row.directory, places)].append(row)
             elif _is_gone(row, here[row.directory_id], seen):
                 departed.append(row)
         for directory, rows in elsewhere.items():
@@ -110,13 +114,3 @@ class Arrivals:
 def _is_gone(row: Candidate, inodes: Mapping[str, int], seen: Listing) -> bool:
     """Whether a file is proved to be no longer at its name; what is hidden now or cannot be seen may still be there."""
     return inodes.get(row.name) != row.inode and row.name not in seen.unknown and row.name not in seen.hidden
-
-
-def _place_now(directory: str, places: Mapping[str, str]) -> str:
-    """Where a directory is that moved with one of those that went to other ``places``."""
-    above = directory
-    while above not in places:
-        if not above:
-            return directory
-        above, _ = split(above)
-    return places[above] + directory[len(above) :]
