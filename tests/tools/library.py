@@ -39,13 +39,13 @@ class Library:
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
         with self.repository.catalogue.transaction() as cursor:
-            cursor.execute(statement, values)  # type: ignore[arg-type]
+            cursor.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
     def records(self) -> dict[str, tuple[int, int, int, int]]:
         """Path -> (size, mtime_ns, ctime_ns, inode) of every file that the catalogue has as present."""
         rows = self.query("SELECT file_path, file_size, mtime_ns, ctime_ns, inode FROM file_records")
-        return {path: tuple(rest) for path, *rest in rows}  # type: ignore[misc]
+        return {path: tuple(rest) for path, *rest in rows}
 
     def ids(self) -> dict[str, int]:
         """Path -> row number of every present file."""
