@@ -145,9 +145,9 @@ class Run:
                 plan.write(cursor, self._repository.id, change, self._work.generation, self._work.began)
                 # Only after the moves are written does the catalogue tell what is left in a directory that is gone.
                 marks = self._marks(cursor) if last else []
-                settled = last and len(marks) <= _MARKS_AT_ONCE
+                settled = last and self.held is None and len(marks) <= _MARKS_AT_ONCE
                 for mark in marks if settled else ():
-                    mark(cursor, change, counts)
+                    self._unsettled(mark(cursor, change, counts))
                 self._journal(cursor, counts, settled=settled)
                 self._close_transaction(cursor, change, counts, marked=settled and bool(marks))
             elif self.operation_id and time.monotonic() > self._reported + _PROGRESS_EVERY:
@@ -169,11 +169,13 @@ class Run:
         self._pause_point()
         with self._repository.catalogue.transaction() as cursor:
             marks = self._marks(cursor)
+        if self.held is not None and not self.operation_id:
+            self.open()
         for mark in marks:
             self._pause_point()
             with self._repository.catalogue.transaction() as cursor:
                 change = repositories.begin_write(cursor, self._repository.lease)
-                mark(cursor, change, self.counts)
+                self._unsettled(mark(cursor, change, self.counts))
                 self._journal(cursor, self.counts, settled=False)
                 self._close_transaction(cursor, change, self.counts, marked=True)
             self._progress(self.counts)
