@@ -1,4 +1,4 @@
-"""Promises 3 and 4: nothing is touched unless the root is the root on record, and the breaker. See ``test_promises.py``."""
+"""Promises 3 and 4: nothing is touched but in the root on record, and the breaker. See ``test_promises.py``."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_promise_3_a_root_taken_away_during_a_pass_loses_nothing(library: Librar
             library.root.mkdir()
 
     hooked = replace(library, hooks=replace(library.hooks, cover=replaced))
-    with untouched(library), pytest.raises(RootOfflineError, match="another directory is there|it is empty"):
+    with untouched(library), pytest.raises(RootOfflineError, match=r"another directory is there|it is empty"):
         hooked.reconcile()
     assert state(library)[0] == "offline"
     assert library.query("SELECT status FROM sync_operations ORDER BY id DESC LIMIT 1") == [("failed",)]
