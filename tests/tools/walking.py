@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from censusd.filesystem.crew import Help, Walk
 from censusd.filesystem.ignore import IgnorePolicy
-from censusd.filesystem.walk import Cover, Tree, walk
+from censusd.filesystem.walk import Cover
 from censusd.model import ROOT, Listing, Observation, join
+
+ALONE = Help(most=0)
 
 
 def observations(
@@ -16,10 +19,11 @@ def observations(
     policy: IgnorePolicy | None = None,
     cover: Cover | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    terms: Help = ALONE,
 ) -> Iterator[Observation]:
     """The observations of a walk over the given subtrees, or over everything."""
-    with Tree(root, policy or IgnorePolicy()) as tree:
-        yield from walk(tree, start or (ROOT,), cover=cover, cancelled=cancelled)
+    with Walk(root, policy or IgnorePolicy(), start or (ROOT,), cover=cover, cancelled=cancelled, terms=terms) as walk:
+        yield from walk
 
 
 def entries(observed: Iterator[Observation]) -> set[str]:

@@ -1,4 +1,4 @@
-"""A walk gives one ``Observation`` after the other, in bounded memory, to any depth.
+"""A repository's directories, opened and observed one at a time, at any depth.
 
 Directories are opened by name relative to their parent's descriptor, so that no path is too long and nothing that is
 swapped for a symlink on the way leads out of the tree. Depth first, so that only the siblings along one path wait.
@@ -19,7 +19,7 @@ from censusd.filesystem.listing import OPEN_DIRECTORY, list_directory, look, sli
 from censusd.filesystem.names import bytes_of
 from censusd.filesystem.problems import problem_of
 from censusd.filesystem.statx import birth_ns
-from censusd.model import ROOT, FileEntry, Listing, Observation, Problem, ProblemKind, join, split
+from censusd.model import ROOT, FileEntry, Listing, Observation, Problem, ProblemKind, split
 
 _OPEN_PASSING: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN: Final = 32
@@ -198,39 +198,6 @@ class Tree:
         while len(self._open) >= _MOST_OPEN:
             shallowest = min((other for other in self._open if other), key=len)
             os.close(self._open.pop(shallowest).fd)
-
-
-def walk(
-    tree: Tree, start: tuple[str, ...], *, cover: Cover | None = None, cancelled: Callable[[], bool] = lambda: False
-) -> Iterator[Observation]:
-    """Observe each directory in ``start`` and everything below it, parents before their children.
-
-    A directory that vanishes between its parent's listing and its own gives a ``VANISHED`` problem; whoever applies the
-    observations ignores it, because the next look at the parent settles it.
-
-    Args:
-        tree: the repository's directories.
-        start: relative paths; one that lies below another is visited once.
-        cover: called before each directory is listed.
-        cancelled: asked before each directory; the walk just ends when it says True.
-    """
-    given = frozenset(start)
-    stack = [path for path in sorted(given, reverse=True) if not _covered(path, given)]
-    while stack and not cancelled():
-        path = stack.pop()
-        observation = tree.observe(path, cover)
-        yield observation
-        if isinstance(observation.seen, Listing):
-            stack.extend(join(path, name) for name, _ in reversed(observation.seen.subdirectories))
-
-
-def _covered(path: str, start: frozenset[str]) -> bool:
-    """Whether another starting point lies above ``path``."""
-    while path:
-        path, _ = split(path)
-        if path in start:
-            return True
-    return False
 
 
 VANISHED: Final = frozenset({ProblemKind.VANISHED, ProblemKind.NOT_A_DIRECTORY})

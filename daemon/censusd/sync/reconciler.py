@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +11,13 @@ from typing import Final
 from censusd.catalogue import directories, files, maintenance, repositories
 from censusd.catalogue.connection import Cursor
 from censusd.errors import CancelledError, CatalogueError, CensusError, LeaseLostError, RootOfflineError
-from censusd.filesystem.walk import Cover, Tree, has_vanished, walk
+from censusd.filesystem.crew import Help, Walk
+from censusd.filesystem.ignore import IgnorePolicy
+from censusd.filesystem.walk import Cover, Tree, has_vanished
 from censusd.model import (
     Counts,
     KnownDirectory,
+    Listing,
     Observation,
     OperationStatus,
     OperationType,
@@ -23,8 +26,7 @@ from censusd.model import (
     SyncOperation,
     Trigger,
 )
-from censusd.sync import huge
-from censusd.sync.ahead import WalkAhead
+from censusd.sync import huge, reporting
 from censusd.sync.context import Repository
 from censusd.sync.looks import Looks
 from censusd.sync.roots import RootGuard
@@ -32,6 +34,10 @@ from censusd.sync.run import Run, Work
 
 _ROUNDS: Final = 4
 """How often a reconcile follows a tree that changes under it before it leaves the rest for later."""
+
+_FILES_AT_ONCE: Final = 10_000
+_DIRECTORIES_AT_ONCE: Final = 500
+"""What one transaction is about, with one directory more at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,9 @@ class Hooks:
 
     Attributes:
         cover: called with each directory just before it is listed, to put a watch on it.
-        cancelled: asked between batches.
+        cancelled: asked between batches, and often during a walk.
         progress: told the counts after each batch.
-        beat: called often, by whichever thread is at work.
+        beat: called often.
         due: asked after each batch of a pass whether other work on the repository is due.
         other_work: does it, at a quiet point of the pass; says whether it changed any directory.
         unsettled: given what would not stand still long enough to be looked at; it is worth another try.
@@ -76,11 +82,13 @@ class Reconciler:
     Args:
         repository: a repository that this process owns.
         hooks: what the caller takes part in.
+        helpers: how many processes may help with a long walk; None for as many as there are cores, within reason.
     """
 
-    def __init__(self, repository: Repository, hooks: Hooks | None = None) -> None:
+    def __init__(self, repository: Repository, hooks: Hooks | None = None, *, helpers: int | None = None) -> None:
         self._repository = repository
         self._hooks = hooks or Hooks()
+        self._helpers = helpers
 
     def reconcile(self, scope: Scope, trigger: Trigger, options: Options | None = None) -> SyncOperation:
         """Look at everything in ``scope``, write what differs, and say what was done.
@@ -95,8 +103,7 @@ class Reconciler:
         guard = RootGuard(self._repository, accept=options.released)
         work = self._work(scope, trigger, options, guard)
         policy = self._repository.rules.policy(guard.hidden_paths())
-        root, stable = self._repository.rules.root, guard.root.stable_inodes
-        with Tree(root, policy, stable_inodes=stable) as looking, Tree(root, policy, stable_inodes=stable) as walking:
+        with Tree(self._repository.rules.root, policy, stable_inodes=guard.root.stable_inodes) as looking:
             run = Run(self._repository, work, looking, guard.check, self._hooks.cancelled, self._hooks.progress)
             with self._closing(run):
                 if work.type is not OperationType.REALTIME:
@@ -108,7 +115,7 @@ class Reconciler:
                 for _ in range(_ROUNDS):
                     if not looks.subtrees:
                         break
-                    self._walk(run, looks, looking, walking)
+                    self._walk(run, looks, looking, guard, policy)
                     looks.run(run)
                 if looks.subtrees:
                     self._hooks.unsettled(Scope(subtrees=tuple(looks.subtrees)))
@@ -137,21 +144,33 @@ class Reconciler:
                 began=repositories.database_time(cursor),
             )
 
-    def _walk(self, run: Run, looks: Looks, looking: Tree, walking: Tree) -> None:
+    def _walk(self, run: Run, looks: Looks, looking: Tree, guard: RootGuard, policy: IgnorePolicy) -> None:
         """Walk the subtrees that ``looks`` asks for, and note what that leads on to."""
         hooks, subtrees = self._hooks, tuple(looks.subtrees)
         looks.subtrees.clear()
-        walking.refresh()
-        observations = walk(walking, subtrees, cover=hooks.cover, cancelled=hooks.cancelled)
-        with WalkAhead(observations, hooks.beat) as ahead:
-            for batch in ahead:
+        with Walk(
+            self._repository.rules.root,
+            policy,
+            subtrees,
+            stable_inodes=guard.root.stable_inodes,
+            cover=hooks.cover,
+            cancelled=self._is_cancelled,
+            # A server that does not answer must hold up a helper, not the daemon.
+            terms=Help(self._helpers, after=0.0) if guard.root.mount.is_remote else Help(self._helpers),
+            fault=partial(reporting.helper_failed, self._repository.rules.name),
+        ) as walk:
+            for batch in _batches(walk):
                 self._apply(run, looks, looking, batch)
                 if hooks.due():
-                    with ahead.quiet_point() as waiting:
-                        for late in waiting:
-                            self._apply(run, looks, looking, late)
-                        if hooks.other_work():
-                            run.others_changed_directories()
+                    # A quiet point: nothing that was observed is waiting to be applied.
+                    for late in _batches(walk.settle()):
+                        self._apply(run, looks, looking, late)
+                    if hooks.other_work():
+                        run.others_changed_directories()
+
+    def _is_cancelled(self) -> bool:
+        self._hooks.beat()
+        return self._hooks.cancelled()
 
     def _apply(self, run: Run, looks: Looks, looking: Tree, batch: list[Observation]) -> None:
         self._hooks.beat()
@@ -237,3 +256,18 @@ class Reconciler:
     def _set_state(self, state: RepositoryState, reason: str, cursor: Cursor) -> None:
         repositories.begin_write(cursor, self._repository.lease)
         repositories.set_state(cursor, self._repository.lease, state, reason)
+
+
+def _batches(observations: Iterable[Observation]) -> Iterator[list[Observation]]:
+    """As many observations at a time as make one transaction."""
+    batch: list[Observation] = []
+    entries = 0
+    for observation in observations:
+        batch.append(observation)
+        if isinstance(observation.seen, Listing):
+            entries += observation.seen.count
+        if entries >= _FILES_AT_ONCE or len(batch) >= _DIRECTORIES_AT_ONCE:
+            yield batch
+            batch, entries = [], 0
+    if batch:
+        yield batch

@@ -53,6 +53,11 @@ def failed(repository: str, kind: OperationType, status: OperationStatus) -> Non
     metrics.OPERATIONS.labels(repository, kind, status).inc()
 
 
+def helper_failed(repository: str, why: str) -> None:
+    """Log that a process which helped with a walk is lost; the walk goes on."""
+    _LOG.warning("a walk lost a helper", repository=repository, why=why)
+
+
 def count(repository: str, counts: Counts) -> None:
     """Add what was done to the counters."""
     metrics.FILES_SCANNED.labels(repository).inc(counts.files_scanned)
