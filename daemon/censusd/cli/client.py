@@ -74,6 +74,8 @@ class Client:
             connection.request(method, url, body, {"Content-Type": "application/json"} if body else {})
             response = connection.getresponse()
             data = response.read(_LARGEST_ANSWER)
+            if response.length:
+                raise http.client.IncompleteRead(data, response.length)
         except TimeoutError:
             raise ClientError(f"the daemon at {self._path} does not answer") from None
         except (OSError, http.client.HTTPException) as error:
@@ -148,30 +150,24 @@ def _places(environ: Mapping[str, str]) -> list[Path]:
     from censusd.config.documents import read_documents  # noqa: PLC0415
     from censusd.config.locations import runtime_directory, state_directory  # noqa: PLC0415
 
+    # The daemon judges its configuration; here, whatever can be read of it is enough. It may well be secret.
+    tables = [document.content for document in read_documents(None, [])]
+
+    def configured(table: str, key: str) -> Path | None:
+        values = [content[table].get(key) for content in tables if isinstance(content.get(table), dict)]
+        texts = [value for value in values if isinstance(value, str) and value]
+        return Path(texts[-1]) if texts else None
+
     try:
-        state = state_directory(environ)
+        state = configured("daemon", "state_directory") or state_directory(environ)
     except LookupError:
         state = Path("/nonexistent")
-    directory = runtime_directory(environ, state)
-    configured: Path | None = None
-    # The daemon judges its configuration; here, what can be read of it is enough. It may well be secret.
-    for document in read_documents(None, []):
-        runtime = _text(document.content, "daemon", "runtime_directory")
-        directory = Path(runtime) if runtime else directory
-        path = _text(document.content, "control", "socket")
-        configured = Path(path) if path else configured
+    directory = configured("daemon", "runtime_directory") or runtime_directory(environ, state)
+    places = [configured("control", "socket") or directory / _SYSTEM_SOCKET.name, _SYSTEM_SOCKET]
     checkout = Path(__file__).resolve().parents[3]
-    places = [configured] if configured else []
-    places += [directory / _SYSTEM_SOCKET.name, _SYSTEM_SOCKET]
     if (checkout / ".ci" / "start").exists():
         places.append(checkout / ".state" / "run" / _SYSTEM_SOCKET.name)
     return places
-
-
-def _text(content: Mapping[str, Any], table: str, key: str) -> str:
-    values = content.get(table)
-    value = values.get(key) if isinstance(values, dict) else None
-    return value if isinstance(value, str) else ""
 
 
 def _is_socket(path: Path) -> bool:

@@ -77,22 +77,17 @@ class Orders:
         if not_ready:
             raise UnavailableError(not_ready)
         deadline = time.monotonic() + (wait or 0.0)
-        outcomes: list[dict[str, Any]] = []
-        asked: list[tuple[Worker, Request, int]] = []
-        for name in sorted(self._workers()):
+        # All are asked before any is waited for.
+        asked = {name: self._ask(name, verify=verify) for name in sorted(self._workers())}
+        outcomes = []
+        for name, answer in asked.items():
             try:
-                worker = self._worker(name)
-                request = Request(Kind.RECONCILE, Trigger.MANUAL, options=Options(verify=verify))
-                asked.append((worker, self._submit(worker, request), len(outcomes)))
-                outcomes.append({})
+                if isinstance(answer, RefusedError):
+                    raise answer
+                left = None if wait is None else max(0.0, deadline - time.monotonic())
+                outcomes.append(self._outcome(*answer, left, given_up))
             except RefusedError as error:
                 outcomes.append({"repository": name, "code": error.code} | error.as_dict())
-        for worker, request, place in asked:
-            left = None if wait is None else max(0.0, deadline - time.monotonic())
-            try:
-                outcomes[place] = self._outcome(worker, request, left, given_up)
-            except RefusedError as error:
-                outcomes[place] = {"repository": worker.name, "code": error.code} | error.as_dict()
         return outcomes
 
     def sync(self, name: str, timeout: float, given_up: GivenUp) -> dict[str, Any]:
@@ -125,6 +120,14 @@ class Orders:
         why = worker.why if worker.phase is Phase.OFFLINE or record is None else record.state_reason
         request = self._submit(worker, Request(Kind.RECONCILE, Trigger.MANUAL, options=Options(released=True)))
         return self._outcome(worker, request, wait, given_up) | {"released": why}
+
+    def _ask(self, name: str, *, verify: bool) -> tuple[Worker, Request] | RefusedError:
+        try:
+            worker = self._worker(name)
+            request = Request(Kind.RECONCILE, Trigger.MANUAL, options=Options(verify=verify))
+            return worker, self._submit(worker, request)
+        except RefusedError as error:
+            return error
 
     def _worker(self, name: str, *, offline_too: bool = False) -> Worker:
         """The repository's worker, if it can be given orders."""

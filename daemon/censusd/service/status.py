@@ -171,7 +171,7 @@ def _notes(
     """What wants a person's attention, a sentence each, with what to do about it."""
     notes = [f"{phase}: {why}"] if why else []
     if record is not None and record.state is RepositoryState.HELD:
-        notes.append(f"deletions are held back: {record.state_reason}. To let them through: censusctl release {name}")
+        notes.append(f"deletions are held back: {record.state_reason} (censusctl release {name})")
     if phase is Phase.OFFLINE:
         notes.append(
             "nothing in it is touched until its root is back. "

@@ -44,7 +44,7 @@ const when = (iso, now) => {
   if (!iso) return "never";
   const seconds = (now - Date.parse(iso)) / 1000;
   if (Math.abs(seconds) < 1.5) return "now";
-  const text = duration(Math.max(1, Math.round(Math.abs(seconds))));
+  const text = Math.abs(seconds) < 60 ? `${Math.round(Math.abs(seconds))} s` : duration(Math.abs(seconds));
   return seconds > 0 ? `${text} ago` : `in ${text}`;
 };
 

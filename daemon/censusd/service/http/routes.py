@@ -113,7 +113,7 @@ def find(request: Request, *, orders: bool) -> tuple[Route, dict[str, str]]:
 def _metrics(call: Call) -> Response:
     try:
         encode, media_type = choose_encoder(call.request.headers.get("accept", ""))
-    except ValueError:  # a version that is no number
+    except (ValueError, TypeError):  # a version that is no number
         encode, media_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
     return Response(encode(REGISTRY), media_type)
 

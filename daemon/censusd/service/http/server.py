@@ -109,14 +109,9 @@ class HttpServer:
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._thread.join(_STOP_WITHIN)
             self._listener.close()
-            with self._changed:
-                if self._changed.wait_for(lambda: not self._connections, _STOP_WITHIN):
-                    return
-                for connection in self._connections:
-                    with contextlib.suppress(OSError):
-                        connection.shutdown(socket.SHUT_RDWR)
-                if not self._changed.wait_for(lambda: not self._connections, _PATIENCE):
-                    _LOG.warning("requests were left unanswered", socket=self.address, number=len(self._connections))
+            # Who has asked gets an answer if it comes soon; who has not is not waited for.
+            if not self._cut(socket.SHUT_RD, _STOP_WITHIN) and not self._cut(socket.SHUT_RDWR, _PATIENCE):
+                _LOG.warning("requests were left unanswered", socket=self.address, number=len(self._connections))
 
     def __enter__(self) -> Self:
         return self
@@ -206,6 +201,14 @@ class HttpServer:
         poll = select.poll()
         poll.register(connection, 0)  # POLLHUP and POLLERR are always reported
         return bool(poll.poll(0))
+
+    def _cut(self, direction: int, within: float) -> bool:
+        """Cut every connection in one direction or both, and wait for their threads. Returns whether all have ended."""
+        with self._changed:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(direction)
+            return self._changed.wait_for(lambda: not self._connections, within)
 
     def _remove_file(self) -> None:
         """Remove the Unix socket's file, unless it is somebody else's by now."""
