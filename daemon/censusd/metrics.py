@@ -92,6 +92,12 @@ def prepare(repository: str) -> None:
                 OPERATIONS.labels(repository, operation, status)
 
 
+# What has no repository exists from the beginning, too.
+DATABASE_ERRORS.labels("other")
+for _state in ("idle", "busy", "waiting"):
+    POOL.labels(_state)
+
+
 def forget(repository: str) -> None:
     """Remove every series of a repository that is not looked after any more."""
     for metric in (*_GAUGES, FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_LABELLED):

@@ -30,6 +30,7 @@ def set_up(level: str = "info", form: str = "auto") -> None:
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
         structlog.processors.format_exc_info,
         printable,
+        in_order,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=12, sort_keys=False)
@@ -63,6 +64,12 @@ def printable(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
         if isinstance(value, str) and key != "exception":
             event[key] = visible(value)
     return event
+
+
+def in_order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What every line has comes first: when, how bad, what."""
+    first = {key: event.pop(key) for key in ("timestamp", "level", "event") if key in event}
+    return first | event
 
 
 def visible(text: str) -> str:
