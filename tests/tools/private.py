@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
+NOBODY = 65534
+_MODULE = "tests.tools.private"
+_IN_A_NAMESPACE = "--in-a-user-namespace"
+_CLONE_NEWUSER = 0x10000000
 _SKIPPED = 77
 
 
@@ -30,26 +37,66 @@ def privately(function: Callable[..., None], *arguments: object) -> None:
 
     Root keeps its rights there; anybody else is root in a user namespace of their own, if the kernel lets them.
     """
-    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
-    probe = subprocess.run([*unshare, "true"], capture_output=True, text=True, check=False)
+    user = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
+    _call(_unsharing(*user, "--mount"), function, *arguments)
+
+
+def limited(function: Callable[..., None], *arguments: object) -> None:
+    """The same, with limits of its own, on inotify for instance: those of a user namespace, in which it is root."""
+    if os.geteuid() != 0:
+        _call(_unsharing("--user", "--map-root-user"), function, *arguments)
+        return
+    _unsharing("--user")
+    # Others' files must stay what they are, so the namespace gets all users; only its parent may give it those.
+    command = _command([], function, *arguments)
+    command["args"].insert(command["args"].index(_MODULE) + 1, _IN_A_NAMESPACE)
+    with subprocess.Popen(**command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        for which in ("uid_map", "gid_map"):
+            Path(f"/proc/{process.pid}/{which}").write_text(f"0 0 {NOBODY + 1}")
+        _, errors = process.communicate("go on\n")
+        assert process.returncode == 0, errors
+
+
+def _unsharing(*what: str) -> list[str]:
+    command = ["unshare", *what]
+    probe = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
-        pytest.skip(f"private mounts are not permitted here: {probe.stderr.strip()}")
-    _call(unshare, function, *arguments)
+        pytest.skip(f"namespaces are not permitted here: {probe.stderr.strip()}")
+    return command
+
+
+@contextmanager
+def beside(function: Callable[..., None], *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Have such a process do it while the block lasts, from the first line that it prints; killed in the end."""
+    with subprocess.Popen(
+        **_command([], function, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
 
 
 def _call(wrapper: list[str], function: Callable[..., None], *arguments: object) -> None:
-    file = function.__code__.co_filename
-    done = subprocess.run(
-        [*wrapper, sys.executable, "-m", "tests.tools.private", file, function.__name__, *map(str, arguments)],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(**_command(wrapper, function, *arguments), capture_output=True, check=False)
     if done.returncode == _SKIPPED:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stderr
+
+
+def _command(wrapper: list[str], function: Callable[..., None], *arguments: object) -> dict[str, Any]:
+    """How to start a process that calls a function of a test module."""
+    called = [function.__code__.co_filename, function.__name__, *map(str, arguments)]
+    return {
+        "args": [*wrapper, sys.executable, "-m", _MODULE, *called],
+        "cwd": CHECKOUT,
+        "env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *sys.path])},
+        "text": True,
+    }
 
 
 def mount(kind: str, point: Path, *, bind: Path | None = None) -> None:
@@ -81,14 +128,21 @@ def become_nobody(*directories: Path) -> None:
     for directory in directories:
         directory.mkdir(exist_ok=True)
         let_others_through(directory)
-        os.chown(directory, 65534, 65534)
+        os.chown(directory, NOBODY, NOBODY)
     os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 def _main() -> None:
-    file, name, *arguments = sys.argv[1:]
+    given = sys.argv[1:]
+    if given[0] == _IN_A_NAMESPACE:
+        given.pop(0)
+        if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWUSER):
+            sys.exit(os.strerror(ctypes.get_errno()))
+        print("here", flush=True)
+        sys.stdin.readline()
+    file, name, *arguments = given
     spec = importlib.util.spec_from_file_location("called_privately", file)
     assert spec is not None
     assert spec.loader is not None
