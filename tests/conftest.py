@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from censusd.catalogue import migrations
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.embedded import EmbeddedServer
-from tests.tools.library import Library, take
+from tests.tools.library import Library, fresh_database, take
 
 # Real files and a real database take the time they take.
 settings.register_profile("real", deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
@@ -49,13 +48,8 @@ def template(server: str) -> str:
 @pytest.fixture
 def database(server: str, template: str) -> Iterator[str]:
     """A fresh database with the schema: its connection string."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
-        yield make_conninfo(server, dbname=name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with fresh_database(server, template) as database:
+        yield database
 
 
 @pytest.fixture

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from censusd.catalogue import repositories
 from censusd.catalogue.connection import Catalogue
@@ -84,6 +89,18 @@ class Library:
         """The same repository under other rules."""
         repository = replace(self.repository, rules=replace(self.repository.rules, **changes))
         return Library(self.root, repository, self.hooks)
+
+
+@contextmanager
+def fresh_database(server: str, template: str) -> Iterator[str]:
+    """A database made from ``template``, dropped in the end: its connection string."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+        yield make_conninfo(server, dbname=name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def take(catalogue: Catalogue, root: Path, name: str = "library", **rules: Any) -> Library:
