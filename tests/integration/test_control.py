@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,7 @@ from censusd.filesystem.names import text_of
 from censusd.model import FileState, Problem, ProblemKind, ScanPhase
 from censusd.service.collector import Totals
 from censusd.sync.worker import Phase
-from tests.tools.control_room import DEADLINE, ControlRoom, busy, eventually
+from tests.tools.control_room import ControlRoom, busy, eventually
 from tests.tools.living import LivingLibrary
 
 FILES = {"a/one.txt": "1", "a/b/two.txt": "22", "three.txt": "333"}
@@ -309,78 +307,3 @@ def test_held_deletions_can_be_let_through(room: ControlRoom) -> None:
 def test_a_reload_is_passed_on(room: ControlRoom) -> None:
     room.ctl("reload")
     assert room.reloads == 1
-
-
-# Waiting -------------------------------------------------------------------------------------------------------------
-
-
-def test_waiting_ends_at_its_time_and_the_work_goes_on(room: ControlRoom, photos: LivingLibrary, database: str) -> None:
-    with busy(database, "photos"):
-        (photos.root / "new").write_text("x")
-        for command in (["scan", "photos", "--wait"], ["sync", "photos"]):
-            began = time.monotonic()
-            _, err = room.ctl(*command, "--timeout", "300ms", code=1)
-            assert "after 0.3 s" in err
-            assert time.monotonic() - began < 10.0
-        assert room.ask("POST", "/v1/repositories/photos/sync", {"timeout": 0.1}).code == 504
-    room.ctl("sync", "photos")
-    assert "new" in names(room, "photos")
-
-
-def test_those_who_wait_keep_nobody_else_waiting(room: ControlRoom, photos: LivingLibrary, database: str) -> None:
-    with busy(database, "photos"):
-        (photos.root / "new").write_text("x")
-        # More than may wait: the others are told so at once.
-        waiting = [room.start_ctl("scan", "photos", "--wait") for _ in range(18)]
-        refused = 0
-        while refused < 2:
-            for process in [one for one in waiting if one.poll() is not None]:
-                assert b"16 requests are waiting for scans already" in process.communicate()[1]
-                waiting.remove(process)
-                refused += 1
-        for _ in range(10):
-            began = time.monotonic()
-            room.get("/v1/status")
-            assert time.monotonic() - began < 3.0
-    for process in waiting:
-        assert b"photos:" in process.communicate(timeout=DEADLINE)[0]
-        assert process.returncode == 0
-
-
-def test_who_hangs_up_makes_room(room: ControlRoom, photos: LivingLibrary, database: str) -> None:
-    with busy(database, "photos"):
-        (photos.root / "new").write_text("x")
-        for _ in range(3):
-            waiting = [room.connect_http() for _ in range(16)]
-            for connection in waiting:
-                connection.request("POST", "/v1/repositories/photos/scan", b'{"wait": true}')
-            eventually(lambda: room.controls._orders._waiting._value == 0)
-            for connection in waiting:
-                connection.close()
-            eventually(lambda: room.controls._orders._waiting._value == 16)
-
-
-@pytest.mark.parametrize("order", ["scan", "sync"])
-def test_waiting_ends_when_the_daemon_stops(
-    room: ControlRoom, photos: LivingLibrary, database: str, order: str
-) -> None:
-    with busy(database, "photos"):
-        (photos.root / "new").write_text("x")
-        process = room.start_ctl(order, "photos", *(["--wait"] if order == "scan" else ["--timeout", "1h"]))
-        eventually(lambda: len(room.unix._connections) == 1)
-        began = time.monotonic()
-        room.unix.close()
-        assert time.monotonic() - began < 2.0
-        _, err = process.communicate(timeout=DEADLINE)
-        assert process.returncode == 1
-        assert err == b"censusctl: the daemon is being stopped\n"
-
-
-def test_ctrl_c_is_no_traceback(room: ControlRoom, photos: LivingLibrary, database: str) -> None:
-    with busy(database, "photos"):
-        (photos.root / "new").write_text("x")
-        process = room.start_ctl("scan", "photos", "--wait")
-        eventually(lambda: len(room.unix._connections) == 1)
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=DEADLINE) == (b"", b"")
-        assert process.returncode == 130

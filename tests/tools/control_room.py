@@ -140,7 +140,8 @@ class ControlRoom:
     def start_ctl(self, *arguments: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
         """Start censusctl."""
         environment = {**os.environ, "CENSUSD_SOCKET": str(self.socket), "PYTHONIOENCODING": "utf-8"}
-        command = [sys.executable, "-m", "censusd.cli.censusctl", *arguments]
+        # Whoever starts the tests in the background may have had the interrupt ignored, which children inherit.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "censusd.cli.censusctl", *arguments]
         return subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

@@ -1,0 +1,132 @@
+"""The status page in a real browser. On Debian: apt install chromium."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from censusd import metrics
+from censusd.catalogue.connection import Catalogue
+from tests.tools.control_room import DEADLINE, ControlRoom, eventually
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium to look at the page with"),
+]
+
+
+class Browser:
+    """A browser that looks at a page for some seconds of its own time, which passes faster than ours."""
+
+    def __init__(self, profile: Path, url: str) -> None:
+        self._profile = profile
+        self._url = url
+        self.console: list[str] = []
+
+    def dom(self) -> str:
+        """The page as it is after five refreshes."""
+        return self._run("--dump-dom", "--virtual-time-budget=10000").stdout
+
+    def top_left(self, *, dark: bool) -> tuple[int, int, int]:
+        """The colour of the page's first pixel."""
+        picture = self._profile.with_suffix(".png")
+        scheme = "0" if dark else "1"
+        self._run(f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={picture}", "--window-size=400,300")
+        return _first_pixel(picture.read_bytes())
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        assert CHROMIUM
+        common = ["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--no-first-run"]
+        done = subprocess.run(
+            [CHROMIUM, *common, f"--user-data-dir={self._profile}", *arguments, self._url],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE * 2,
+            check=True,
+        )
+        self.console += [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        return done
+
+
+@pytest.fixture
+def room(tmp_path: Path, catalogue: Catalogue) -> Iterator[ControlRoom]:
+    with ControlRoom(tmp_path, catalogue) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(room: ControlRoom, tmp_path: Path) -> Browser:
+    return Browser(tmp_path / "profile", f"http://{room.tcp.address}/")
+
+
+def text_of_page(dom: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", dom))
+
+
+def test_the_page_shows_how_things_stand(room: ControlRoom, browser: Browser) -> None:
+    room.add("photos", files={"a/b": "x"})
+    gone = room.add("gone", start=False)
+    gone.root.rmdir()
+    gone.start_at_once()
+    eventually(lambda: room.status("gone")["phase"] == "offline")
+    before = asked()
+    text = text_of_page(browser.dom())
+    assert "live" in text
+    assert f"photos {room.directory}/photos watching" in text
+    assert f"gone {room.directory}/gone offline" in text
+    assert "there is nothing at this path" in text
+    assert re.search(r"(now|ago) photos quick scan startup / \+1 1 \d+ ms completed", text)
+    assert asked() - before >= 4, "it has to keep itself up to date"
+    assert browser.console == []
+
+
+def test_no_name_is_taken_for_markup(room: ControlRoom, browser: Browser) -> None:
+    library = room.add("odd")
+    (library.root / "<img src=x onerror=document.title='caught'>").touch()
+    room.ctl("sync", "odd")
+    (library.root / "turned\u202egpj.exe").touch()
+    room.ctl("sync", "odd")
+    dom = browser.dom()
+    assert "<title>censusd</title>" in dom
+    assert "&lt;img src=x onerror=document.title='caught'&gt;" in dom
+    assert "turned\\u{202e}gpj.exe" in dom
+    assert browser.console == []
+
+
+def test_the_page_says_when_the_daemon_is_in_trouble(room: ControlRoom, browser: Browser) -> None:
+    room.overview = {"fault": "the new configuration is not valid", "ready": False, "trouble": "waiting for a disk"}
+    text = text_of_page(browser.dom())
+    assert "the new configuration is not valid" in text
+    assert "not ready: waiting for a disk" in text
+    assert "none yet" in text
+
+
+def test_the_page_is_light_or_dark_as_its_reader_likes(room: ControlRoom, browser: Browser) -> None:
+    assert min(browser.top_left(dark=False)) > 200
+    assert max(browser.top_left(dark=True)) < 60
+
+
+def asked() -> float:
+    """How often the status was asked for."""
+    return float(metrics.HTTP_REQUESTS.labels("/v1/status", "200")._value.get())
+
+
+def _first_pixel(png: bytes) -> tuple[int, int, int]:
+    """Whatever the filter, the first pixel of a PNG's first line stands there as it is (PNG specification, 9.2)."""
+    position, data = 8, b""
+    while position < len(png):
+        length, kind = struct.unpack_from(">I4s", png, position)
+        if kind == b"IDAT":
+            data += png[position + 8 : position + 8 + length]
+        position += length + 12
+    _, red, green, blue = zlib.decompressobj().decompress(data, 4)
+    return red, green, blue
