@@ -5,39 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from censusd.catalogue import directories
-from censusd.catalogue.connection import Catalogue
 from censusd.filesystem.names import text_of
 from censusd.model import FileState, Problem, ProblemKind, ScanPhase
 from censusd.service.collector import Totals
 from censusd.sync.worker import Phase
 from tests.tools.control_room import ControlRoom, busy, eventually
 from tests.tools.living import LivingLibrary
-
-FILES = {"a/one.txt": "1", "a/b/two.txt": "22", "three.txt": "333"}
-
-
-@pytest.fixture
-def room(tmp_path: Path, catalogue: Catalogue) -> Iterator[ControlRoom]:
-    with ControlRoom(tmp_path, catalogue) as opened:
-        yield opened
-
-
-@pytest.fixture
-def photos(room: ControlRoom) -> LivingLibrary:
-    return room.add("photos", files=FILES)
-
-
-def names(room: ControlRoom, place: str) -> list[str]:
-    out, _ = room.ctl("--json", "ls", place)
-    return [entry["name"] for entry in json.loads(out)["entries"]]
-
 
 # Questions -----------------------------------------------------------------------------------------------------------
 
@@ -114,7 +91,7 @@ def test_a_directory_is_listed_in_byte_order_and_in_pages(room: ControlRoom) -> 
     (library.root / os.fsdecode(b"\xff")).touch()
     room.ctl("sync", "odd")
     expected = ["B", "a", "b", "c.txt", "ä", text_of(b"\xff")]
-    assert names(room, "odd") == expected
+    assert room.names("odd") == expected
     found: list[str] = []
     after = ""
     while True:
@@ -126,7 +103,7 @@ def test_a_directory_is_listed_in_byte_order_and_in_pages(room: ControlRoom) -> 
     assert found == expected
     kinds = {entry["name"]: entry["kind"] for entry in room.get("/v1/repositories/odd/list")["entries"]}
     assert (kinds["b"], kinds["a"]) == ("directory", "file")
-    assert names(room, "odd:b") == names(room, f"odd:{library.root}/b") == ["x"]
+    assert room.names("odd:b") == room.names(f"odd:{library.root}/b") == ["x"]
 
 
 def test_no_name_can_forge_a_line(room: ControlRoom) -> None:
@@ -180,7 +157,7 @@ def test_what_is_missing_is_shown_too(room: ControlRoom, photos: LivingLibrary) 
     room.ctl("sync", "photos")
     rows = room.get("/v1/repositories/photos/show?path=a/b/two.txt")["rows"]
     assert [row["state"] for row in rows] == ["missing"]
-    assert names(room, "photos") == ["left"]
+    assert room.names("photos") == ["left"]
     assert room.get("/v1/repositories/photos/show?path=a")["rows"][0]["missing_since"]
 
 
@@ -220,7 +197,7 @@ def test_sync_returns_when_every_change_before_is_on_record(room: ControlRoom, p
     for number in range(5):
         (photos.root / f"new{number}").write_text("x")
         assert room.ctl("sync", "photos")[0] == "photos: every change made before is on record\n"
-        assert f"new{number}" in names(room, "photos")
+        assert f"new{number}" in room.names("photos")
 
 
 def test_a_scan_looks_where_it_is_told(room: ControlRoom, photos: LivingLibrary) -> None:
@@ -231,10 +208,10 @@ def test_a_scan_looks_where_it_is_told(room: ControlRoom, photos: LivingLibrary)
     (photos.root / "new/deep").mkdir(parents=True)
     (photos.root / "new/deep/late").write_text("x")
     assert "+1" in room.ctl("scan", "photos:a", "--wait")[0]
-    assert names(room, "photos") == ["a", "three.txt"]
+    assert room.names("photos") == ["a", "three.txt"]
     assert "+1" in room.ctl("scan", f"photos:{photos.root}/late", "--wait")[0]
     assert "+1" in room.ctl("scan", "photos:new/deep/late", "--wait")[0]
-    assert names(room, "photos:new/deep") == ["late"]
+    assert room.names("photos:new/deep") == ["late"]
     assert "nothing changed" in room.ctl("scan", "--wait")[0]
     assert room.get("/v1/history?limit=1")["operations"][0]["scope"] == "/"
     out, _ = room.ctl("--json", "scan", "photos:a", "--verify", "--wait")
@@ -280,7 +257,7 @@ def test_another_root_can_be_accepted(room: ControlRoom, photos: LivingLibrary) 
     eventually(lambda: room.status("photos")["phase"] == "offline")
     out, _ = room.ctl("release", "photos", "--wait")
     assert out.startswith("photos: released; +1 -3; ")
-    assert names(room, "photos") == ["other"]
+    assert room.names("photos") == ["other"]
     eventually(lambda: room.status("photos")["phase"] == "watching")
 
 
@@ -298,9 +275,9 @@ def test_held_deletions_can_be_let_through(room: ControlRoom) -> None:
     assert "20 of 21 files are not there any more" in one["notes"][0]
     _, err = room.ctl("scan", "many", "--wait", code=1)
     assert "held" in err
-    assert len(names(room, "many")) == 21
+    assert len(room.names("many")) == 21
     assert room.ctl("release", "many", "--wait")[0].startswith("many: released; -20; 1 file ")
-    assert names(room, "many") == ["left"]
+    assert room.names("many") == ["left"]
     assert room.status("many")["state"] == "active"
 
 

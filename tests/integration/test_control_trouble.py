@@ -6,36 +6,16 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from censusd.catalogue.connection import Catalogue, PoolSettings
+from censusd.catalogue.connection import Catalogue
 from censusd.sync.worker import Phase
 from tests.tools.control_room import ControlRoom, eventually
 from tests.tools.living import LivingLibrary
-
-FILES = {"a/one.txt": "1", "a/b/two.txt": "22", "three.txt": "333"}
-
-
-@pytest.fixture
-def room(tmp_path: Path, catalogue: Catalogue) -> Iterator[ControlRoom]:
-    with ControlRoom(tmp_path, catalogue) as opened:
-        yield opened
-
-
-@pytest.fixture
-def photos(room: ControlRoom) -> LivingLibrary:
-    return room.add("photos", files=FILES)
-
-
-def names(room: ControlRoom, place: str) -> list[str]:
-    out, _ = room.ctl("--json", "ls", place)
-    return [entry["name"] for entry in json.loads(out)["entries"]]
-
 
 # Trouble -------------------------------------------------------------------------------------------------------------
 
@@ -95,7 +75,7 @@ def test_a_wrong_name_is_not_the_daemons_failure(room: ControlRoom, photos: Livi
 
 def test_a_repository_that_is_only_on_record_can_be_read(room: ControlRoom, photos: LivingLibrary) -> None:
     room.libraries.pop("photos").stop()
-    assert names(room, "photos") == ["a", "three.txt"]
+    assert room.names("photos") == ["a", "three.txt"]
     _, err = room.ctl("scan", "photos", code=1)
     assert "this daemon does not look after it" in err
 
@@ -199,7 +179,7 @@ def test_status_tells_what_it_knows_when_the_database_hangs(tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with (
-            Catalogue(f"host=127.0.0.1 port={port} dbname=x user=x", PoolSettings(timeout=3.0)) as catalogue,
+            Catalogue(f"host=127.0.0.1 port={port} dbname=x user=x") as catalogue,
             ControlRoom(tmp_path, catalogue) as room,
         ):
             library = room.add("photos", start=False)
@@ -207,7 +187,7 @@ def test_status_tells_what_it_knows_when_the_database_hangs(tmp_path: Path) -> N
             began = time.monotonic()
             with ThreadPoolExecutor(8) as pool:  # more than may wait for the database at a time
                 status, *_ = pool.map(lambda _: room.get("/v1/status"), range(8))
-            assert time.monotonic() - began < 3.0
+            assert time.monotonic() - began < 8.0  # a connection is given up after ten
             assert status["database"]["available"] is False
             assert status["database"]["as_of"] is None
             (one,) = status["repositories"]

@@ -159,6 +159,11 @@ class ControlRoom:
         assert "Traceback" not in err
         return out, err
 
+    def names(self, place: str) -> list[str]:
+        """What censusctl lists in a place, ``REPO`` or ``REPO:PATH``."""
+        out, _ = self.ctl("--json", "ls", place)
+        return [entry["name"] for entry in json.loads(out)["entries"]]
+
     def __enter__(self) -> Self:
         return self
 
