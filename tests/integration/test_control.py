@@ -147,6 +147,8 @@ def test_what_is_missing_is_shown_too(room: ControlRoom, photos: LivingLibrary) 
     assert "state          missing" in out
     # Another file moves to its place: both rows are told, what is there first.
     (photos.root / "three.txt").rename(file)
+    (photos.root / "a/one.txt.bak").write_text("x")
+    (photos.root / "a/one.txt-").write_text("x")
     room.ctl("sync", "photos")
     rows = room.get("/v1/repositories/photos/show?path=a/one.txt")["rows"]
     assert [(row["state"], row["path"]) for row in rows] == [("present", "a/one.txt"), ("missing", "a/one.txt")]

@@ -128,7 +128,8 @@ def test_metrics_in_the_format_that_is_asked_for(room: ControlRoom) -> None:
     }
     assert counted["/metrics", "200"] >= 1
     assert ("/v1/repositories/{name}/scan", "200") in counted
-    assert room.ask("GET", "/metrics", headers={"Accept": "text/plain; version=x"}).code == 200
+    for odd in ("text/plain; version=x", "application/openmetrics-text; version=..", ",;,;"):
+        assert room.ask("GET", "/metrics", headers={"Accept": odd}).code == 200
     assert room.ask("HEAD", "/metrics").body == b""
 
 

@@ -17,6 +17,7 @@ from censusd.service.refusals import UnavailableError
 T = TypeVar("T")
 
 _SLICE: Final = 0.2
+_SLOT_WITHIN: Final = 2.0
 
 
 class Errands:
@@ -37,7 +38,7 @@ class Errands:
 
         Args:
             call: the call.
-            timeout: seconds to wait for it, and for a free thread.
+            timeout: seconds to wait for it.
             given_up: asked now and then whether there is still any point in waiting.
 
         Raises:
@@ -45,7 +46,7 @@ class Errands:
             UnavailableError: too many are under way, or ``given_up`` said so.
         """
         deadline = time.monotonic() + timeout
-        if not self._slots.acquire(timeout=timeout):
+        if not self._slots.acquire(timeout=min(timeout, _SLOT_WITHIN)):
             raise UnavailableError(
                 f"{self._most} requests are waiting for {self._what} already", hint="try again in a while"
             )

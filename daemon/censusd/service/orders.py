@@ -99,7 +99,7 @@ class Orders:
                 self._syncs.run(lambda: worker.sync(timeout), timeout, given_up)
             except TimeoutError as error:
                 raise TimedOutError(
-                    f"{name} is not in step after {timeout:g} s: it is {worker.phase}",
+                    f"{name} is not in step in time: it is {worker.phase}",
                     hint="its work goes on; allow more time",
                 ) from error
         return {"repository": name, "seconds": round(time.monotonic() - began, 3)}
@@ -215,7 +215,7 @@ def _wait(worker: Worker, request: Request, timeout: float, given_up: GivenUp) -
                 return request.wait(0)
             if time.monotonic() >= deadline:
                 raise TimedOutError(
-                    f"{worker.name} is not done after {timeout:g} s: it is {worker.phase}",
+                    f"{worker.name} is not done in time: it is {worker.phase}",
                     hint="the work goes on; censusctl status shows how far it is",
                 ) from None
             if given_up():

@@ -34,7 +34,9 @@ SELECT f.id, f.directory_id, CASE d.path WHEN '' THEN '' ELSE d.path || '/' END 
   FROM directories d
   JOIN repositories r ON r.id = d.repository_id
   JOIN files f ON f.repository_id = d.repository_id AND f.directory_id = d.id
-   -- A missing file whose place was taken is named "name/id"; in byte order, "name/..." lies before "name0".
-   AND (f.name = %(name)s OR f.name > %(name)s || '/' AND f.name < %(name)s || '0' AND f.state = 1)
+   -- A missing file whose place was taken is named "name/id". In byte order that lies between "name" and "name0", as
+   -- do a few others: the range is what the index looks up.
+   AND f.name >= %(name)s AND f.name < %(name)s || '0'
+   AND (f.name = %(name)s OR f.name > %(name)s || '/' AND f.state = 1)
  WHERE d.repository_id = %(repository)s AND d.path = %(directory)s
  ORDER BY f.state = 1, d.state = 1, f.missing_since DESC, f.id DESC LIMIT %(most)s
