@@ -162,7 +162,7 @@ class Operations:
         for _ in range(self._choose((1, 2, 3))):
             directory = os.path.join(directory, self._choose(DIRECTORY_NAMES))
         if directory.count(b"/") <= self.root.count(b"/") + _MOST_DEPTH:
-            with contextlib.suppress(FileExistsError, FileNotFoundError, NotADirectoryError):
+            with contextlib.suppress(OSError):  # something else may be on the way, or lead back here
                 os.makedirs(directory, exist_ok=True)
                 self._write(os.path.join(directory, self._file_name()), os.O_TRUNC)
 

@@ -58,6 +58,24 @@ def by_inode(cursor: Cursor, repository_id: UUID, inodes: Collection[int]) -> li
     return [Candidate(*row) for row in cursor]
 
 
+def linked(
+    cursor: Cursor, repository_id: UUID, inodes: Mapping[tuple[int, int], int | None]
+) -> list[tuple[int, str, str]]:
+    """The present rows of files by their other names: ``(id, directory path, name)``.
+
+    Args:
+        cursor: an open transaction.
+        repository_id: the repository.
+        inodes: (device, inode) -> ctime_ns of the file now, or None where it is not known; rows that have it are left
+            out.
+    """
+    if not inodes:
+        return []
+    devices, numbers = zip(*inodes, strict=True)
+    cursor.execute(_SQL.linked, (list(devices), list(numbers), list(inodes.values()), repository_id))
+    return cursor.fetchall()
+
+
 def places(cursor: Cursor, repository_id: UUID, ids: Sequence[int]) -> list[tuple[int, str, str]]:
     """Where the given rows that are not missing are now: ``(id, directory path, name)``."""
     cursor.execute(_SQL.places, (repository_id, list(ids)))
@@ -127,13 +145,22 @@ def withdraw(cursor: Cursor, repository_id: UUID, change: int, ids: Collection[i
 
 def withdraw_directories(
     cursor: Cursor, repository_id: UUID, change: int, directory_ids: Collection[int], state: FileState
-) -> int:
-    """Mark every row in the given directories missing or ignored. Returns how many of them were present."""
+) -> tuple[int, set[tuple[int, int]]]:
+    """Mark every row in the given directories missing or ignored.
+
+    Returns:
+        How many of them were present, and (device, inode) of those that had other names.
+    """
     if not directory_ids:
-        return 0
+        return 0, set()
     values = {"repository": repository_id, "ids": list(directory_ids), "state": int(state), "change": change}
     cursor.execute(_SQL.withdraw_directories, values)
-    return sum(1 for (old,) in cursor if old == FileState.PRESENT)
+    present, linked = 0, set()
+    for old, device, inode, links in cursor:
+        present += old == FileState.PRESENT
+        if links > 1 and inode:
+            linked.add((device, inode))
+    return present, linked
 
 
 def count_present(cursor: Cursor, repository_id: UUID) -> int:

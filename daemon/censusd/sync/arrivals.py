@@ -31,6 +31,7 @@ class Arrivals:
         self._tree = tree
         self._plan = plan
         self._bare = bare
+        self._new: list[tuple[Listed, list[FileEntry]]] = []
         self._arrivals: list[Arrival] = []
         self._seen: dict[int, Listing] = {}
         self._rewritten: dict[int, Collection[str]] = {}
@@ -40,6 +41,8 @@ class Arrivals:
         number, seen = listed.record.id, listed.seen
         self._seen[number] = seen
         self._rewritten[number] = rewritten
+        if diff.new:
+            self._new.append((listed, diff.new))
         for entry, occupant in (*diff.created, *diff.replaced):
             self._arrivals.append(Arrival(number, listed.path, seen.device, entry, occupant))
 
@@ -66,26 +69,39 @@ class Arrivals:
                 counts.updated += 1
             else:
                 created[arrival.directory_id].append(entry)
-                counts.added += 1
+        for listed, entries in self._new:
+            created[listed.record.id] += entries
+        counts.added += sum(map(len, created.values()))
         self._plan.moves = moves
         self._plan.created = list(created.items())
         return movers
 
     def _moves(self, cursor: Cursor) -> list[Move]:
-        if self._bare or not self._arrivals:
+        if self._bare or not (self._new or self._arrivals):
             return []
-        inodes = {arrival.entry[4] for arrival in self._arrivals} - {0}
-        candidates = files.by_inode(cursor, self._repository_id, inodes)
+        inodes = {entry[4] for _, entries in self._new for entry in entries}
+        inodes |= {arrival.entry[4] for arrival in self._arrivals}
+        candidates = files.by_inode(cursor, self._repository_id, inodes - {0})
         if not candidates:
             return []
         departed = self._departed(candidates)
         wanted = {row.inode for row in departed}
+        self._single_out(wanted)
         births = {
             (arrival.directory_id, arrival.entry[0]): self._tree.birth_of_file(arrival.directory, arrival.entry[0])
             for arrival in self._arrivals
             if arrival.entry[4] in wanted
         }
         return match(self._arrivals, departed, births)
+
+    def _single_out(self, inodes: Collection[int]) -> None:
+        """Treat one by one the new files that may have come from elsewhere; those that cannot go in bulk."""
+        for at, (listed, entries) in enumerate(self._new):
+            movers = [entry for entry in entries if entry[4] in inodes]
+            if movers:
+                self._new[at] = listed, [entry for entry in entries if entry[4] not in inodes]
+                number, device = listed.record.id, listed.seen.device
+                self._arrivals += (Arrival(number, listed.path, device, entry, None) for entry in movers)
 
     def _departed(self, candidates: list[Candidate]) -> list[Candidate]:
         """The rows whose file is proved to be no longer where the catalogue has it."""

@@ -16,7 +16,8 @@ class FileDiff:
     """What happened to one directory's files.
 
     Attributes:
-        created: names that have no row that is present.
+        new: files whose names have no row.
+        created: files whose names have the row of a file that is gone.
         replaced: names where another file is now than the one on record: perhaps one that moved here.
         updated: rows whose stat differs or that are back, with what that means for their content.
         absent: rows that were present or ignored and whose names are proved absent.
@@ -24,7 +25,8 @@ class FileDiff:
         unchanged: how many rows are as they were.
     """
 
-    created: list[tuple[FileEntry, KnownFile | None]] = field(default_factory=list)
+    new: list[FileEntry] = field(default_factory=list)
+    created: list[tuple[FileEntry, KnownFile]] = field(default_factory=list)
     replaced: list[tuple[FileEntry, KnownFile]] = field(default_factory=list)
     updated: list[tuple[FileEntry, KnownFile, Effect]] = field(default_factory=list)
     absent: list[KnownFile] = field(default_factory=list)
@@ -32,7 +34,7 @@ class FileDiff:
     unchanged: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.created or self.replaced or self.updated or self.absent or self.ignored)
+        return bool(self.new or self.created or self.replaced or self.updated or self.absent or self.ignored)
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ class SubdirectoryDiff:
         return bool(self.created or self.restored or self.absent or self.ignored)
 
 
-def diff_files(listing: Listing, known: Iterable[KnownFile], rewritten: Collection[str] = ()) -> FileDiff:
+def diff_files(listing: Listing, known: Collection[KnownFile], rewritten: Collection[str] = ()) -> FileDiff:
     """Compare the files in ``listing`` with the rows of its directory.
 
     Args:
@@ -71,6 +73,9 @@ def diff_files(listing: Listing, known: Iterable[KnownFile], rewritten: Collecti
         rewritten: names that a writer has closed since: their content counts as changed even if the stat is equal.
     """
     diff = FileDiff()
+    if not known:
+        diff.new = listing.files()
+        return diff
     looked, hidden, unknown = listing.looked, listing.hidden, listing.unknown
     seen = {entry[0]: entry for entry in listing.files()}
     unchanged = 0
@@ -92,7 +97,7 @@ def diff_files(listing: Listing, known: Iterable[KnownFile], rewritten: Collecti
         else:
             diff.updated.append((entry, row, effect_of(entry, row, rewritten=name in rewritten)))
     diff.unchanged = unchanged
-    diff.created.extend((entry, None) for entry in seen.values())
+    diff.new = list(seen.values())
     return diff
 
 

@@ -16,7 +16,7 @@ from censusd.catalogue.connection import Cursor
 from censusd.filesystem.walk import Tree, has_vanished
 from censusd.model import ROOT, FileState, KnownDirectory, Listing, Observation, Problem, join, split
 from censusd.sync.diff import SubdirectoryDiff, diff_subdirectories, is_another
-from censusd.sync.moves import DirectoryArrival, match_directories
+from censusd.sync.moves import DirectoryArrival, match_directories, place_now
 from censusd.sync.plan import Plan
 
 
@@ -77,7 +77,7 @@ class DirectoryRows:
         should have announced it, is left out; it is *unresolved*.
         """
         listed: list[Listed] = []
-        waiting, looked_up = observations, False
+        waiting, look_ups = observations, [self._look_up, self._look_up_moved]
         while waiting:
             ready: list[tuple[KnownDirectory, str, Listing]] = []
             rest: list[Observation] = []
@@ -95,13 +95,12 @@ class DirectoryRows:
             if ready:
                 listed += self._children(cursor, plan, ready)
             elif len(rest) == len(waiting):
-                if looked_up:
+                if not look_ups:
                     for late in rest:
                         if not has_vanished(late.seen):
                             self._leave_open(plan, late.path)
                     break
-                self._look_up(cursor, plan, [late.path for late in rest])
-                looked_up = True
+                look_ups.pop(0)(cursor, plan, [late.path for late in rest])
             waiting = rest
         return listed
 
@@ -126,6 +125,15 @@ class DirectoryRows:
             root = KnownDirectory(number, directories.ROOT_PARENT, "", ROOT, 0, 0, 0, FileState.PRESENT, None, False)
             plan.new_directories.append(root)
             self._expected[ROOT] = root
+
+    def _look_up_moved(self, cursor: Cursor, plan: Plan, paths: list[str]) -> None:
+        """Find the rows of directories below one that is moved by this very plan, and was not listed itself."""
+        origins = {place: path for path, place in plan.places().items()}
+        wanted = {place_now(path, origins): path for path in paths}
+        moved = {record.id for record, _, _ in plan.moved_directories}
+        for origin, record in directories.by_path(cursor, self._repository_id, list(wanted)).items():
+            if record.id not in moved and wanted[origin] != origin:
+                self._expected[wanted[origin]] = replace(record, path=wanted[origin])
 
     def _problem(self, plan: Plan, record: KnownDirectory, problem: Problem) -> None:
         if has_vanished(problem):

@@ -30,6 +30,7 @@ class Looks:
 
     Attributes:
         subtrees: directories that have to be walked.
+        waiting: how many names of files that have several have been asked for since the last ``run``.
     """
 
     def __init__(self, tree: Tree, cover: Cover | None, ignore_file: str) -> None:
@@ -40,6 +41,7 @@ class Looks:
         self._directories: set[str] = set()
         self._asked: Counter[tuple[str, str]] = Counter()
         self._listed: set[str] = set()
+        self.waiting = 0
         self.subtrees: set[str] = set()
 
     def add(self, scope: Scope) -> None:
@@ -58,8 +60,22 @@ class Looks:
             self._asked[parent, name] += 1
             self._names[parent].setdefault(name, False)
 
-    def run(self, run: Run) -> None:
-        """Look until nothing is left but subtrees to walk."""
+    def ask_linked(self, plan: Plan) -> None:
+        """Look at the other names of files that have several."""
+        for directory, name in plan.linked:
+            if self._asked[directory, name] < _MOST_ASKED:
+                self._asked[directory, name] += 1
+                self._names[directory].setdefault(name, False)
+                self.waiting += 1
+
+    def run(self, run: Run, *, is_all: bool = True) -> None:
+        """Look until nothing is left but subtrees to walk.
+
+        Args:
+            run: the reconcile.
+            is_all: whether nothing else is going on, so that what leads to no subtree ends the reconcile.
+        """
+        self.waiting = 0
         while self._names or self._directories:
             names, directories = self._take()
             observations = [self._tree.look(path, frozenset(wanted)) for path, wanted in names.items()]
@@ -68,7 +84,7 @@ class Looks:
                 if has_vanished(observation.seen):
                     self.ask_parent(observation.path)
             rewritten = {path: {name for name, closed in wanted.items() if closed} for path, wanted in names.items()}
-            last = not (self._names or self._directories or self.subtrees)
+            last = is_all and not (self._names or self._directories or self.subtrees)
             plan = run.apply(observations, rewritten, may_be_last=last)
             self.take(plan)
             self._tree.refresh()
@@ -84,6 +100,7 @@ class Looks:
                 self._directories.add(path)
         for path in plan.unresolved:
             self.ask_parent(path)
+        self.ask_linked(plan)
 
     def _take(self) -> tuple[dict[str, dict[str, bool]], list[str]]:
         """As much as fits one transaction."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from censusd.model import Candidate, FileEntry, FileState, KnownDirectory, KnownFile, is_below
+from censusd.model import Candidate, FileEntry, FileState, KnownDirectory, KnownFile, is_below, split
 
 _Row = TypeVar("_Row", Candidate, KnownDirectory)
 
@@ -139,6 +139,16 @@ def match_directories(
     }
     kept = (moves[number] for number in _with_free_places(list(moves), occupants))
     return {arrival.place: row for row, arrival in kept}
+
+
+def place_now(directory: str, places: Mapping[str, str]) -> str:
+    """Where a directory is that is on record as ``directory``, when others have moved to other ``places``."""
+    above = directory
+    while above not in places:
+        if not above:
+            return directory
+        above, _ = split(above)
+    return places[above] + directory[len(above) :]
 
 
 def _may_be(row: Candidate, entry: FileEntry, born: int) -> bool:

@@ -32,6 +32,7 @@ class Plan:
         arrived: paths of directories that are new here, to be walked by whoever does not walk anyway.
         revisited: directories that were looked at by name and are there as before, and whether they were troubled.
         unresolved: paths that have no row, because the tree changed while it was walked.
+        linked: ``(directory, name)`` of files that changed under another of their names.
         counts: what the batch saw and does.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     arrived: list[str] = field(default_factory=list)
     revisited: list[tuple[str, bool]] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
+    linked: list[tuple[str, str]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
     def __bool__(self) -> bool:
@@ -68,10 +70,14 @@ class Plan:
             or self.ignored
         )
 
+    def places(self) -> dict[str, str]:
+        """Path on record -> path from now on, of the present directories that move."""
+        return {record.path: place for record, _, place in self.moved_directories if record.state == FileState.PRESENT}
+
     @property
     def leads_on(self) -> bool:
         """Whether something was found that has to be looked at next."""
-        return bool(self.arrived or self.revisited or self.huge or self.unresolved)
+        return bool(self.arrived or self.revisited or self.huge or self.unresolved or self.linked)
 
     def write(self, cursor: Cursor, repository_id: UUID, change: int, generation: int, seen_at: datetime) -> None:
         """Write everything, in the open transaction, under the change number that fenced it."""

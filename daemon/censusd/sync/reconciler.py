@@ -104,7 +104,8 @@ class Reconciler:
         work = self._work(scope, trigger, options, guard)
         policy = self._repository.rules.policy(guard.hidden_paths())
         with Tree(self._repository.rules.root, policy, stable_inodes=guard.root.stable_inodes) as looking:
-            run = Run(self._repository, work, looking, guard.check, self._hooks.cancelled, self._hooks.progress)
+            hooks = self._hooks
+            run = Run(self._repository, work, looking, guard.check, hooks.cancelled, hooks.progress, hooks.unsettled)
             with self._closing(run):
                 if work.type is not OperationType.REALTIME:
                     run.open()
@@ -181,19 +182,22 @@ class Reconciler:
         for path in plan.unresolved:
             looks.ask_parent(path)
         for record, digest in plan.huge:
-            self._huge(run, looking, record, digest)
+            self._huge(run, looks, looking, record, digest)
+        looks.ask_linked(plan)
+        if looks.waiting >= _FILES_AT_ONCE:
+            looks.run(run, is_all=False)
 
-    def _huge(self, run: Run, looking: Tree, record: KnownDirectory, digest: bytes) -> None:
+    def _huge(self, run: Run, looks: Looks, looking: Tree, record: KnownDirectory, digest: bytes) -> None:
         """Compare the files of a directory that is too large to hold, slice by slice."""
         scanned, listed = run.counts.files_scanned, run.counts.directories
         try:
             for observation in huge.on_disk(looking, record.path):
                 self._hooks.beat()
-                run.apply([observation])
+                looks.ask_linked(run.apply([observation]))
             known = () if run.is_new(record.id) else huge.on_record(self._repository, looking, record.path, record.id)
             for observation in known:
                 self._hooks.beat()
-                run.apply([observation])
+                looks.ask_linked(run.apply([observation]))
         except OSError:
             # It could be listed a moment ago: without a digest on record, the next pass looks again.
             return

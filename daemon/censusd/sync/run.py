@@ -13,7 +13,16 @@ from censusd.catalogue import directories, files, journal, repositories
 from censusd.catalogue.connection import Cursor
 from censusd.errors import CancelledError
 from censusd.filesystem.walk import Tree
-from censusd.model import Counts, FileState, Observation, OperationStatus, OperationType, SyncOperation, Trigger
+from censusd.model import (
+    Counts,
+    FileState,
+    Observation,
+    OperationStatus,
+    OperationType,
+    Scope,
+    SyncOperation,
+    Trigger,
+)
 from censusd.sync import withdrawal
 from censusd.sync.context import Repository
 from censusd.sync.plan import Plan
@@ -22,8 +31,8 @@ from censusd.sync.survey import Survey
 _PROGRESS_EVERY: Final = 1.0
 _MARKS_AT_ONCE: Final = 4
 
-_Mark = Callable[[Cursor, int, Counts], None]
-"""Marks some rows in the open transaction, under its change number, and counts them."""
+_Mark = Callable[[Cursor, int, Counts], Scope]
+"""Marks some rows in the open transaction, under its change number, and counts them; gives what is to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class Run:
         still_there: raises ``RootOfflineError`` when the root is not the one on record.
         cancelled: asked between transactions.
         progress: told the counts after each batch.
+        unsettled: given what turned out to need another look.
     """
 
     def __init__(
@@ -71,6 +81,7 @@ class Run:
         still_there: Callable[[], None],
         cancelled: Callable[[], bool],
         progress: Callable[[Counts], None],
+        unsettled: Callable[[Scope], None],
     ) -> None:
         self._repository = repository
         self._work = work
@@ -78,6 +89,7 @@ class Run:
         self._still_there = still_there
         self._cancelled = cancelled
         self._progress = progress
+        self._unsettled = unsettled
         self._survey = Survey(repository.id, tree, trust_digests=work.trust_digests, bare=work.bare)
         self._started = time.monotonic()
         self._reported = self._started

@@ -13,6 +13,7 @@ from censusd.catalogue import files
 from censusd.catalogue.connection import Cursor
 from censusd.filesystem.walk import Tree
 from censusd.model import KnownFile, Listing, Observation, Problem
+from censusd.sync import links
 from censusd.sync.arrivals import Arrivals
 from censusd.sync.diff import diff_files
 from censusd.sync.directory_rows import DirectoryRows, Listed
@@ -113,15 +114,16 @@ class Survey:
                 changed.append(each)
         known = self._known(cursor, changed, new)
         arrivals = Arrivals(self._repository_id, self._tree, plan, bare=self._bare)
-        diffs = []
+        compared: list[links.Compared] = []
         for each in changed:
             written = rewritten.get(each.path, ())
-            diff = diff_files(each.seen, known.get(each.record.id, ()), written)
+            rows = known.get(each.record.id, [])
+            diff = diff_files(each.seen, rows, written)
             arrivals.add(each, diff, written)
-            diffs.append((each, diff))
+            compared.append((each, diff, rows))
         movers = arrivals.settle(cursor)
         self.absent_files -= movers
-        for each, diff in diffs:
+        for each, diff, _ in compared:
             absent = {row[0] for row in diff.absent} - movers
             self.absent_files |= absent
             plan.ignored += [row[0] for row in diff.ignored]
@@ -135,6 +137,7 @@ class Survey:
         # A digest that a file is part of must not outlive the file's move to another directory.
         left = {move.row.directory_id for move in plan.moves} - {number for number, _, _ in plan.listed}
         plan.undigested += left
+        plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files)
 
     def _known(self, cursor: Cursor, changed: list[Listed], new: set[int]) -> dict[int, list[KnownFile]]:
         """The rows to compare with, by directory: all of them if it was listed, else those of the names looked at."""

@@ -77,6 +77,7 @@ class Upkeep:
     Attributes:
         watching: the watch, once the root has been seen.
         progress: of the pass that is running, or None.
+        left_over: whether work has put something into the dirty set that it led on to, and nobody has noticed it yet.
         look_again_at: when directories that could not be read are worth another try, in monotonic seconds, or None.
     """
 
@@ -95,6 +96,7 @@ class Upkeep:
         self.watching: Watching | None = None
         self.progress: Progress | None = None
         self.look_again_at: float | None = None
+        self.left_over = False
         self._look_again_after = _FIRST_LOOK_AGAIN
         self._dirty_set = dirty_set
         self._hooks = hooks
@@ -258,11 +260,16 @@ class Upkeep:
     def _watched(self) -> Hooks:
         """The worker's hooks, with each directory covered before it is listed."""
         watcher = self.watching.watcher if self.watching else None
-        return replace(self._hooks, cover=watcher.cover if watcher else None, unsettled=self._dirty_set.add_scope)
+        return replace(self._hooks, cover=watcher.cover if watcher else None, unsettled=self._leave_over)
 
     def _alone(self) -> Hooks:
         """The same for work that nothing else comes between."""
         return replace(self._watched(), due=lambda: False)
+
+    def _leave_over(self, scope: Scope) -> None:
+        if scope:
+            self._dirty_set.add_scope(scope)
+            self.left_over = True
 
     def _note_progress(self, counts: Counts) -> None:
         progress = self.progress

@@ -11,7 +11,7 @@ from uuid import UUID
 from censusd.catalogue import directories, files
 from censusd.catalogue.connection import Cursor
 from censusd.filesystem.walk import Tree, has_vanished
-from censusd.model import Counts, FileState, Problem, split
+from censusd.model import Counts, FileState, Problem, Scope, split
 
 CHUNK: Final = 10_000
 """Rows marked in one transaction: about a tenth of a second."""
@@ -76,24 +76,34 @@ def directory_chunks(cursor: Cursor, repository_id: UUID, ids: Iterable[int]) ->
 
 def withdraw_directories(
     repository_id: UUID, ids: list[int], state: FileState, cursor: Cursor, change: int, counts: Counts
-) -> None:
-    """Mark directories and the files in them, not below them, missing or ignored."""
-    withdrawn = files.withdraw_directories(cursor, repository_id, change, ids, state)
+) -> Scope:
+    """Mark directories and the files in them, not below them, missing or ignored.
+
+    Returns:
+        The other names of the files that are gone: their link count has changed, and nothing else says so.
+    """
+    withdrawn, linked = files.withdraw_directories(cursor, repository_id, change, ids, state)
     directories.withdraw(cursor, repository_id, change, ids, state)
-    if state == FileState.MISSING:
-        counts.removed += withdrawn
-    else:
+    if state != FileState.MISSING:
         counts.ignored += withdrawn
+        return Scope()
+    counts.removed += withdrawn
+    names: defaultdict[str, dict[str, bool]] = defaultdict(dict)
+    for _, directory, name in files.linked(cursor, repository_id, dict.fromkeys(linked)):
+        names[directory][name] = False
+    return Scope(names=names)
 
 
 def withdraw_absent(
     repository_id: UUID, tree: Tree, ids: list[int], cursor: Cursor, change: int, counts: Counts
-) -> None:
+) -> Scope:
     """Mark files missing, those of them that are still not there."""
     absent = still_absent_files(cursor, repository_id, tree, ids)
     counts.removed += files.withdraw(cursor, repository_id, change, absent, FileState.MISSING)
+    return Scope()
 
 
-def set_digests(repository_id: UUID, digests: dict[int, bytes], cursor: Cursor, _change: int, _counts: Counts) -> None:
+def set_digests(repository_id: UUID, digests: dict[int, bytes], cursor: Cursor, _change: int, _counts: Counts) -> Scope:
     """Store the digests that had to wait until the absent files were marked."""
     directories.set_digests(cursor, repository_id, digests)
+    return Scope()

@@ -42,6 +42,7 @@ _TICK: Final = 1.0
 _ROOT_EVERY: Final = 2.0
 _FIRST_RETRY: Final = 0.5
 _LAST_RETRY: Final = 30.0
+_MOST_ROUNDS: Final = 10
 
 
 class Phase(StrEnum):
@@ -329,20 +330,38 @@ class Worker:
             return None
         return self._owned().realtime(scope, waited)
 
+    def _flush(self) -> SyncOperation | None:
+        """Look at everything that was reported, and at what that leads on to."""
+        operation = self._realtime(self.dirty_set.take_all)
+        self._follow()
+        return operation
+
+    def _follow(self) -> None:
+        """Look at what the last work has left over. What is still left in the end has changed since that began."""
+        upkeep = self._owned()
+        for _ in range(_MOST_ROUNDS):
+            if not upkeep.left_over or self._owed is not None:
+                return
+            upkeep.left_over = False
+            self._realtime(self.dirty_set.take_all)
+
     def _serve(self, request: Request) -> None:
         """Do what was asked for, and let those who wait know."""
         try:
             operation: SyncOperation | None
             if request.kind is Kind.FLUSH:
-                operation = self._realtime(self.dirty_set.take_all)
+                operation = self._flush()
                 if self._owed is not None:
                     operation = self._complete_pass(self._owed)
+                    self._follow()
             elif request.kind is Kind.PURGE:
                 operation = self._purge()
             elif request.scope.is_whole:
                 operation = self._complete_pass(request.trigger, request.options)
+                self._follow()
             else:
                 operation = self._owned().partial_pass(request.scope, request.trigger, request.options)
+                self._follow()
         except BaseException as error:
             request.settle(error=error if isinstance(error, Exception) else CancelledError("interrupted"))
             raise
@@ -369,7 +388,7 @@ class Worker:
         while self._may_flush() and (request := self._requests.take(Kind.FLUSH)) is not None:
             done = True
             try:
-                operation = self._realtime(self.dirty_set.take_all)
+                operation = self._flush()
             except CensusError as error:
                 request.settle(error=error)
                 raise

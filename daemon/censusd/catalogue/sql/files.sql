@@ -16,6 +16,13 @@ SELECT f.id, f.directory_id, d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.i
   FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
  WHERE f.repository_id = %s AND f.inode = ANY(%s::bigint[]) AND f.inode <> 0 AND f.state <> 2
 
+-- name: linked
+SELECT f.id, d.path, f.name
+  FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS u (device, inode, ctime_ns)
+  JOIN files f ON f.repository_id = %s AND f.inode = u.inode
+  JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id AND d.device = u.device
+ WHERE f.state = 0 AND f.ctime_ns IS DISTINCT FROM u.ctime_ns
+
 -- name: places
 SELECT f.id, d.path, f.name
   FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
@@ -60,10 +67,11 @@ RETURNING old.state
 -- name: withdraw_directories
 UPDATE files AS f SET state = %(state)s, change_number = %(change)s, updated_at = now(),
        missing_since = CASE WHEN %(state)s = 1 THEN now() END
-  FROM files old
+  FROM files old, directories d
  WHERE f.repository_id = %(repository)s AND f.directory_id = ANY(%(ids)s::bigint[]) AND f.state NOT IN (1, %(state)s)
    AND old.repository_id = f.repository_id AND old.id = f.id
-RETURNING old.state
+   AND d.repository_id = f.repository_id AND d.id = f.directory_id
+RETURNING old.state, d.device, f.inode, f.links
 
 -- name: count_present
 SELECT count(*) FROM files WHERE repository_id = %s AND state = 0

@@ -1,0 +1,83 @@
+"""A file with several names is on record under each of them as it is, whichever name was used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from censusd.catalogue.connection import Catalogue
+from censusd.model import Scope, Trigger
+from tests.tools.library import Library, disk
+from tests.tools.living import LivingLibrary, living
+
+
+@pytest.fixture
+def linked(library: Library) -> Library:
+    """One file under three names in two directories, on record."""
+    file = library.write("a/one", "x")
+    library.write("b/other")
+    os.link(file, library.root / "a/two")
+    os.link(file, library.root / "b/three")
+    library.reconcile()
+    assert len({library.ids()[path] for path in ("a/one", "a/two", "b/three")}) == 3
+    return library
+
+
+def test_content_written_under_one_name(linked: Library) -> None:
+    linked.query("UPDATE files SET scan_phase = 1, content_hash = '\\x00'")
+    (linked.root / "a/one").write_text("longer")
+    operation = linked.names("a", "one", written=True)
+    assert operation.counts.updated == 3
+    assert linked.records() == disk(linked.root)
+    known = linked.query("SELECT file_path, content_hash, scan_phase FROM file_records ORDER BY 1")
+    assert known == [("a/one", None, 0), ("a/two", None, 0), ("b/other", "00", 1), ("b/three", None, 0)]
+
+
+def test_names_made_renamed_and_removed(linked: Library) -> None:
+    ids = linked.ids()
+    os.link(linked.root / "a/one", linked.root / "b/four")
+    linked.names("b", "four")
+    assert linked.records() == disk(linked.root)
+    (linked.root / "a/two").rename(linked.root / "b/two")
+    linked.reconcile(Scope(names={"a": {"two": False}, "b": {"two": False}}), Trigger.REALTIME)
+    assert linked.records() == disk(linked.root)
+    assert linked.ids()["b/two"] == ids["a/two"]
+    (linked.root / "b/three").unlink()
+    linked.names("b", "three")
+    assert linked.records() == disk(linked.root)
+    linked.write("new").rename(linked.root / "a/one")
+    linked.reconcile(Scope(names={"": {"new": False}, "a": {"one": False}}), Trigger.REALTIME)
+    assert linked.records() == disk(linked.root)
+    links = linked.query("SELECT links FROM file_records WHERE file_path = ANY(%s)", ["b/two", "b/four"])
+    assert links == [(2,), (2,)]
+
+
+def test_a_new_directory_full_of_links(linked: Library) -> None:
+    shutil.copytree(linked.root / "a", linked.root / "c", copy_function=os.link)
+    linked.reconcile(Scope.subtree("c"), Trigger.REALTIME)
+    assert linked.records() == disk(linked.root)
+
+
+def test_a_name_that_was_looked_at_in_vain(linked: Library) -> None:
+    os.link(linked.root / "a/one", linked.root / "c")
+    linked.reconcile(Scope(directories=("",)))
+    linked.query("UPDATE files SET ctime_ns = 0 WHERE name = 'three'")
+    linked.names("", "c")
+    assert linked.records() == disk(linked.root)
+
+
+def test_a_directory_full_of_links_is_deleted(tmp_path: Path, catalogue: Catalogue) -> None:
+    library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies")
+    (library.root / "keep").mkdir()
+    (library.root / "gone/below").mkdir(parents=True)
+    for number in range(5):
+        file = library.root / f"gone/below/{number}"
+        file.touch()
+        os.link(file, library.root / f"keep/{number}")
+    with living(library):
+        shutil.rmtree(library.root / "gone")
+        library.sync()
+        library.check()
