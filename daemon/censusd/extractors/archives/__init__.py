@@ -1,0 +1,1 @@
+"""Archives: what is in them, and the few small entries that say something. Nothing is ever unpacked whole."""
