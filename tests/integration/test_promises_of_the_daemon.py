@@ -22,8 +22,9 @@ from censusd.errors import CensusError, LeaseLostError
 from censusd.model import Scope, Trigger
 from censusd.sync.worker import Phase
 from tests.tools.library import Library, disk, take
-from tests.tools.living import DEADLINE, LivingLibrary, living
+from tests.tools.living import LivingLibrary, living
 from tests.tools.private import beside, limited
+from tests.tools.waiting import until
 
 FAST = PoolSettings(timeout=0.5)
 
@@ -41,16 +42,6 @@ def write(library: LivingLibrary, path: str, content: str = "x") -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content)
     return file
-
-
-def until(what: Callable[[], object]) -> None:
-    """Wait for what nobody announces: ask again and again, until the deadline."""
-    again = threading.Event()
-    for _ in range(int(DEADLINE / 0.02)):
-        if what():
-            return
-        again.wait(0.02)
-    pytest.fail("that never happened")
 
 
 def recorded(library: LivingLibrary) -> bool:
