@@ -56,7 +56,6 @@ def _entries(listed: Listed, diff: FileDiff) -> Iterable[FileEntry]:
         yield from listed.seen.files()
         return
     yield from diff.new
-    yield from diff.new
     for entry, _ in (*diff.created, *diff.replaced):
         yield entry
     for entry, _, _ in diff.updated:
