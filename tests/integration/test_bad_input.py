@@ -24,7 +24,7 @@ from censusd.catalogue.connection import Catalogue, PoolSettings
 from censusd.errors import CensusError
 from censusd.sync.worker import Phase
 from tests.tools.daemon import DaemonProcess
-from tests.tools.library import disk
+from tests.tools.library import disk, from_elsewhere
 from tests.tools.living import LivingLibrary, living
 from tests.tools.private import apart, become_nobody, let_others_through, privately, unmount
 from tests.tools.tiny_fuse import tiny_fuse
@@ -249,7 +249,7 @@ def _dying_disk(scratch: str, database: str) -> None:
     (root / "disk").mkdir(parents=True)
     (root / "good").mkdir()
     served: dict[str, Any] = {"entries": {"file": {}, "bad": {"entries": {}, "list_error": errno.EIO}}}
-    with Catalogue(database) as catalogue, tiny_fuse(root / "disk", served) as server:
+    with Catalogue(from_elsewhere(database)) as catalogue, tiny_fuse(root / "disk", served) as server:
         library = LivingLibrary(root, catalogue, Path(scratch) / "cookies", debounce=0.02)
         with living(library):
             assert "disk/file" in library.records()

@@ -21,7 +21,7 @@ from censusd.catalogue.connection import Catalogue, PoolSettings
 from censusd.errors import CensusError, LeaseLostError
 from censusd.model import Scope, Trigger
 from censusd.sync.worker import Phase
-from tests.tools.library import Library, disk, take
+from tests.tools.library import Library, disk, from_elsewhere, take
 from tests.tools.living import LivingLibrary, living
 from tests.tools.private import beside, limited
 from tests.tools.waiting import until
@@ -110,7 +110,7 @@ def test_promise_9_a_barrier_behind_an_overflow_waits_for_the_repair(library: Li
 
 def _too_few_watches(scratch: str, database: str) -> None:
     Path("/proc/sys/user/max_inotify_watches").write_text("10")
-    with Catalogue(database) as catalogue:
+    with Catalogue(from_elsewhere(database)) as catalogue:
         library = LivingLibrary(Path(scratch) / "library", catalogue, Path(scratch) / "cookies", debounce=0.05)
         library.terms = replace(library.terms, watch=replace(library.terms.watch, poll_interval=0.3))
         for number in range(30):

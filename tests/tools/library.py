@@ -91,6 +91,11 @@ class Library:
         return Library(self.root, repository, self.hooks)
 
 
+def from_elsewhere(database: str) -> str:
+    """The database for a process in another user namespace, where the server's owner has another name."""
+    return make_conninfo(database, requirepeer="")
+
+
 @contextmanager
 def fresh_database(server: str, template: str) -> Iterator[str]:
     """A database made from ``template``, dropped in the end: its connection string."""
@@ -116,7 +121,7 @@ def take(catalogue: Catalogue, root: Path, name: str = "library", **rules: Any) 
 @contextmanager
 def opened(database: str, root: Path, **rules: Any) -> Iterator[Library]:
     """The same with a connection of its own, for another process."""
-    with Catalogue(database) as catalogue:
+    with Catalogue(from_elsewhere(database)) as catalogue:
         yield take(catalogue, root, **rules)
 
 
