@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from censusd.extractors.archives.archive import Archive
 from censusd.extractors.archives.rar import SIGNATURES as RAR_SIGNATURES
 from censusd.extractors.archives.rar import Rar
 from censusd.extractors.archives.seven_zip import SIGNATURE as SEVEN_ZIP_SIGNATURE
@@ -12,10 +9,9 @@ from censusd.extractors.archives.seven_zip import SevenZip
 from censusd.extractors.archives.tar import Tar, is_tar
 from censusd.extractors.archives.zip import SIGNATURES as ZIP_SIGNATURES
 from censusd.extractors.archives.zip import Zip
-from censusd.extractors.reading import FormatError, Reader
 
 
-def kind_of(head: bytes) -> Callable[[Reader], Archive] | None:
+def kind_of(head: bytes) -> type[Zip | Rar | SevenZip | Tar] | None:
     """What reads the archive that begins with these bytes (at least 512 of them), or None if it is none."""
     if head.startswith(ZIP_SIGNATURES):
         return Zip
@@ -24,15 +20,3 @@ def kind_of(head: bytes) -> Callable[[Reader], Archive] | None:
     if head.startswith(SEVEN_ZIP_SIGNATURE):
         return SevenZip
     return Tar if is_tar(head) else None
-
-
-def open_archive(reader: Reader) -> Archive:
-    """The archive in a file, listed.
-
-    Raises:
-        FormatError: it is none, or nothing can be made of it.
-    """
-    kind = kind_of(reader.at(0, 512))
-    if kind is None:
-        raise FormatError("it is none of ZIP, RAR, 7z and TAR")
-    return kind(reader)

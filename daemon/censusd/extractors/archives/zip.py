@@ -1,7 +1,7 @@
 """ZIP archives: the list at the end of the file, and single small entries.
 
-The standard library's zipfile takes several times as long for a list of twenty names, reads a list as long as the file
-says, and gives nothing for a file that was cut off. Source: APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.
+The standard library's zipfile takes twice as long for a list of twenty names, reads a list as long as the file says,
+and gives nothing for a file that was cut off. Source: APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.
 """
 
 from __future__ import annotations
