@@ -114,7 +114,8 @@ class Source:
         file: open for reading, at its beginning, seekable; nothing else of the file system may be touched but
             ``siblings``.
         name: its last name, for the extension and for what people put into names.
-        directories: names of the directories it is in, the repository's root first, for what people put into those.
+        directories: names of the directories it is in, from the one in the repository's root down, for what people put
+            into those; empty in the root itself.
         size: bytes.
         siblings: small companion files in the same directory that say something about it, by name (``series.json``,
             ``ComicInfo.xml``, ``cover.xmp``): their content, read beforehand, at most 1 MiB each.
