@@ -23,6 +23,8 @@ settings.register_profile("real", deadline=None, suppress_health_check=list(Heal
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "real"))
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
+# Nobody but a superuser may end its work, and so drop the database it is at work in.
+_FAST["autovacuum"] = "off"
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class LivingLibrary:
         cookies: a directory for the barriers' cookies, outside the tree.
         name: the repository's.
         debounce: seconds that a place has to be quiet.
+        lease_ttl: seconds after which a silent owner loses the repository.
+        beat: called by the worker all the time.
         rules: how the repository is treated, apart from its name and root.
     """
 
@@ -43,6 +45,7 @@ class LivingLibrary:
         name: str = "library",
         debounce: float = 0.5,
         lease_ttl: float = 30.0,
+        beat: Callable[[], None] = lambda: None,
         **rules: Any,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
@@ -50,6 +53,7 @@ class LivingLibrary:
         self.catalogue = catalogue
         watch = WatchRules(debounce=debounce, max_latency=max(2.0, 4 * debounce), cookie_directory=cookies)
         self.terms = Terms(Rules(name, root, **rules), watch, lease_ttl, ownership.own_name())
+        self._beat = beat
         self.worker = self._worker()
 
     def start(self) -> None:
@@ -124,7 +128,8 @@ class LivingLibrary:
 
     def _worker(self) -> Worker:
         self.first_pass = threading.Event()
-        return Worker(self.terms, self.catalogue, on_pass=lambda _worker, _operation: self.first_pass.set())
+        first_pass = self.first_pass
+        return Worker(self.terms, self.catalogue, beat=self._beat, on_pass=lambda _worker, _operation: first_pass.set())
 
     def _directories(self) -> list[str]:
         statement = (

@@ -22,9 +22,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Known:
-    """A file at the last barrier: its path, row, and what tells whether it is still the same version."""
+    """A file at the last barrier: where it was, its row, and what tells whether it is still the same version."""
 
     path: str
+    place: tuple[int, str]
     row: int
     size: int
     mtime_ns: int
@@ -89,6 +90,8 @@ class World:
         # for a while, or gets a second name, may or may not keep its row: it depends on when it was looked at.
         if which.__name__ in {"link", "move_out", "move_in", "copy_tree"}:
             self._identity_is_clear = False
+        if which.__name__ == "recreate_tree":
+            self._directories = {}  # the inode number of another directory is likely to be the same
         which()
         self._note_unwatched_names()
 
@@ -186,7 +189,9 @@ class World:
         self._directories = view.directories
         self._links.clear()
         self._known = {
-            stat[3]: _Known(path, rows[path], stat[0], stat[1]) for path, stat in view.files.items() if stat[4] == 1
+            stat[3]: _Known(path, _place(view, path), rows[path], stat[0], stat[1])
+            for path, stat in view.files.items()
+            if stat[4] == 1
         }
         self._identity_is_clear = not self._ignore_files
 
@@ -202,8 +207,11 @@ class World:
             and view.files[now[inode]][4] == 1
         }
         # A place that was taken by a file that is gone keeps that file's row, and who came to it may not. Where both
-        # ends of an exchange may have been looked at one after the other, so may every place that was taken at all.
+        # ends of an exchange may have been looked at one after the other, so may every place that was or is taken.
         alone = view.directories == self._directories
+        if not alone:
+            taken = {_place(view, path): stat[3] for path, stat in view.files.items()}
+            sure = {inode: known for inode, known in sure.items() if taken.get(known.place, inode) == inode}
         while True:
             blocked = [
                 inode

@@ -66,9 +66,16 @@ def record(cursor: Cursor, lease: Lease, operation: SyncOperation) -> int:
     return int(_one(cursor)[0])
 
 
-def close_interrupted(cursor: Cursor, lease: Lease) -> int:
-    """Close, as failed, every row that an earlier owner left running. Returns how many."""
-    cursor.execute(_SQL.close_interrupted, (lease.repository_id, lease.token))
+def close_interrupted(cursor: Cursor, lease: Lease, *, own: bool = False) -> int:
+    """Close, as failed, every row that an earlier owner left running. Returns how many.
+
+    Args:
+        cursor: an open transaction.
+        lease: the present owner's.
+        own: those of the present owner as well, who does nothing now and could not close them in time.
+    """
+    values = {"repository": lease.repository_id, "before": lease.token + own}
+    cursor.execute(_SQL.close_interrupted, values)
     return cursor.rowcount
 
 

@@ -221,9 +221,11 @@ class Run:
     def _marks(self, cursor: Cursor) -> list[_Mark]:
         """The deletions that are left to make, each a bounded piece of work for one transaction."""
         identity, survey = self._repository.id, self._survey
+        self._tree.refresh()
+        hidden = withdrawal.still_hidden_directories(cursor, identity, self._tree, survey.hidden_directories)
         marks: list[_Mark] = [
             partial(withdrawal.withdraw_directories, identity, group, FileState.IGNORED)
-            for group in withdrawal.directory_chunks(cursor, identity, survey.hidden_directories)
+            for group in withdrawal.directory_chunks(cursor, identity, hidden)
         ]
         self.held = self._breaker(cursor)
         if self.held is not None:

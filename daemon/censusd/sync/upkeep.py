@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from censusd.catalogue import directories, maintenance, repositories
+from censusd.catalogue import directories, journal, maintenance, repositories
 from censusd.errors import CancelledError, CensusError, RootOfflineError
 from censusd.filesystem.identity import look_at_root
 from censusd.model import (
@@ -213,8 +213,21 @@ class Upkeep:
         self._plan_another_look()
         return operation
 
-    def mark_dirty(self, reason: str) -> None:
-        """Leave a durable mark that something may have been missed."""
+    def distrust_watch(self, reason: str) -> None:
+        """Something was missed: until a complete pass has ended, what the watch reports is not all."""
+        if self.watching is not None:
+            self.watching.complete = False
+        self._mark_dirty(reason)
+
+    def recover(self, reason: str) -> None:
+        """Go on after an outage: note that something may have been missed, and close what the journal has open."""
+        self._mark_dirty(reason)
+        with self.repository.catalogue.transaction() as cursor:
+            repositories.begin_write(cursor, self.repository.lease)
+            journal.close_interrupted(cursor, self.repository.lease, own=True)
+
+    def _mark_dirty(self, reason: str) -> None:
+        """Leave a durable mark; the next complete pass clears it."""
         with self.repository.catalogue.transaction() as cursor:
             repositories.begin_write(cursor, self.repository.lease)
             repositories.mark_dirty(cursor, self.repository.lease, reason)

@@ -11,7 +11,7 @@ from uuid import UUID
 from censusd.catalogue import directories, files
 from censusd.catalogue.connection import Cursor
 from censusd.filesystem.walk import Tree, has_vanished
-from censusd.model import Counts, FileState, Problem, Scope, split
+from censusd.model import Counts, FileState, KnownDirectory, Listing, Problem, Scope, split
 
 CHUNK: Final = 10_000
 """Rows marked in one transaction: about a tenth of a second."""
@@ -37,18 +37,32 @@ def still_absent_files(cursor: Cursor, repository_id: UUID, tree: Tree, ids: Ite
 def still_absent_directories(cursor: Cursor, repository_id: UUID, tree: Tree, ids: Iterable[int]) -> list[int]:
     """Those of the directories that are, looked for where their row says now, still not there."""
     absent: list[int] = []
-    for record in directories.by_id(cursor, repository_id, list(ids)).values():
-        parent, name = split(record.path)
-        if not name or record.state == FileState.MISSING:
-            continue
-        seen = tree.look(parent, frozenset({name})).seen
+    for record, name, seen in _looked_for(cursor, repository_id, tree, ids):
         if isinstance(seen, Problem):
             if has_vanished(seen):
                 absent.append(record.id)
-            continue
-        if name not in {entry[0] for entry in seen.subdirectories} | seen.hidden | seen.unknown.keys():
+        elif name not in {entry[0] for entry in seen.subdirectories} | seen.hidden | seen.unknown.keys():
             absent.append(record.id)
     return absent
+
+
+def still_hidden_directories(cursor: Cursor, repository_id: UUID, tree: Tree, ids: Iterable[int]) -> list[int]:
+    """Those of the directories that the policy, as it is now, still hides."""
+    return [
+        record.id
+        for record, name, seen in _looked_for(cursor, repository_id, tree, ids)
+        if not isinstance(seen, Problem) and name in seen.hidden
+    ]
+
+
+def _looked_for(
+    cursor: Cursor, repository_id: UUID, tree: Tree, ids: Iterable[int]
+) -> Iterator[tuple[KnownDirectory, str, Listing | Problem]]:
+    """Directories that are not missing, each with its name and what a look for it gives."""
+    for record in directories.by_id(cursor, repository_id, list(ids)).values():
+        parent, name = split(record.path)
+        if name and record.state != FileState.MISSING:
+            yield record, name, tree.look(parent, frozenset({name})).seen
 
 
 def chunks_of(numbers: Iterable[int]) -> Iterator[list[int]]:
@@ -98,6 +112,7 @@ def withdraw_absent(
     repository_id: UUID, tree: Tree, ids: list[int], cursor: Cursor, change: int, counts: Counts
 ) -> Scope:
     """Mark files missing, those of them that are still not there."""
+    tree.refresh()
     absent = still_absent_files(cursor, repository_id, tree, ids)
     counts.removed += files.withdraw(cursor, repository_id, change, absent, FileState.MISSING)
     return Scope()

@@ -245,7 +245,7 @@ class Worker:
         upkeep = self._owned()
         self._take_new_terms()
         if self._outage:
-            upkeep.mark_dirty("the database was not available")
+            upkeep.recover("the database was not available")
             self._outage = False
             self._owe(Trigger.RECONCILIATION)
         if self.phase is Phase.OFFLINE and not self._root_is_back():
@@ -301,12 +301,12 @@ class Worker:
         upkeep = self._owned()
         self._owed = None
         try:
-            if trigger is Trigger.OVERFLOW:
-                upkeep.mark_dirty("events were lost")
-            elif self._may_flush():
+            if trigger is not Trigger.OVERFLOW and self._may_flush():
                 # What the watch has reported is not drift that it missed.
                 self._realtime(self.dirty_set.take_all)
-                self._owed = None
+            if Trigger.OVERFLOW in {trigger, self._owed}:
+                upkeep.distrust_watch("events were lost")
+            self._owed = None
             self._say(Phase.SCANNING)
             operation = upkeep.complete_pass(trigger, options)
         except BaseException:
@@ -363,9 +363,13 @@ class Worker:
                 operation = self._owned().partial_pass(request.scope, request.trigger, request.options)
                 self._follow()
         except BaseException as error:
-            request.settle(error=error if isinstance(error, Exception) else CancelledError("interrupted"))
+            self._refuse(request, error)
             raise
         request.settle(operation)
+
+    @staticmethod
+    def _refuse(request: Request, error: BaseException) -> None:
+        request.settle(error=error if isinstance(error, Exception) else CancelledError("interrupted"))
 
     def _purge(self) -> SyncOperation | None:
         upkeep = self._owned()
@@ -389,8 +393,8 @@ class Worker:
             done = True
             try:
                 operation = self._flush()
-            except CensusError as error:
-                request.settle(error=error)
+            except BaseException as error:
+                self._refuse(request, error)
                 raise
             if self._owed is None:
                 request.settle(operation)

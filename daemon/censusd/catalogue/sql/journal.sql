@@ -25,9 +25,10 @@ RETURNING id
 
 -- name: close_interrupted
 UPDATE sync_operations
-   SET status = 'failed', end_time = now(), error_message = 'interrupted: its daemon is gone',
+   SET status = 'failed', end_time = now(),
+       error_message = 'interrupted: its daemon is gone, or lost the database',
        duration_ms = round(extract(epoch FROM now() - start_time) * 1000)
- WHERE repository_id = %s AND status = 'running' AND (lease_token IS NULL OR lease_token < %s)
+ WHERE repository_id = %(repository)s AND status = 'running' AND (lease_token IS NULL OR lease_token < %(before)s)
 RETURNING id
 
 -- name: history
