@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import grp
 import os
 import socket
@@ -100,6 +101,16 @@ def test_of_daemons_that_start_together_one_gets_the_socket(tmp_path: Path) -> N
     assert (len(listeners), len(errors)) == (1, 7)
     with listeners[0], socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
+
+
+def test_daemons_take_turns_at_looking_for_one_that_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("censusd.service.http.sockets._LOCK_WITHIN", 0.1)
+    fd = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    with pytest.raises(ListenError, match="another process keeps it locked"):
+        listen_unix(tmp_path / "s", 0o660, "")
+    os.close(fd)
+    listen_unix(tmp_path / "s", 0o660, "").close()
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:

@@ -156,6 +156,29 @@ def test_the_whole_request_has_one_deadline(pair: Pair, data: bytes) -> None:
     assert time.monotonic() - began < 3.0
 
 
+def test_bytes_that_drip_in_do_not_put_it_off(pair: Pair) -> None:
+    server, client = pair
+    done = threading.Event()
+
+    def drip() -> None:
+        for _ in range(100):
+            if done.wait(0.05):
+                return
+            client.sendall(b"a")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(HttpError) as error:
+            read_request(server, began + 0.3)
+    finally:
+        done.set()
+        dripping.join()
+    assert error.value.code == HTTPStatus.REQUEST_TIMEOUT
+    assert time.monotonic() - began < 3.0
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_are_unexpected(data: bytes) -> None:
     try:
