@@ -25,8 +25,11 @@ A plain tuple on purpose: a listing holds hundreds of thousands of them, a named
 ``marshal`` (which the listing digest is made with) takes only exact tuples.
 """
 
-KnownFile = tuple[int, str, int, int, int, int, int, int]
-"""One file as the catalogue has it: ``(id, name, size, mtime_ns, ctime_ns, inode, links, state)``; plain as above."""
+KnownFile = tuple[int, int, int, str, int, int, int, int, int]
+"""One file as the catalogue has it: ``(directory id, id, state, name, size, mtime_ns, ctime_ns, inode, links)``.
+
+A plain tuple as above, whose end is a ``FileEntry``: a file is unchanged if ``row[3:] == entry``.
+"""
 
 SubdirectoryEntry = tuple[str, int]
 """One subdirectory as listed: ``(name, inode)``, from the directory entry alone; no stat is made for it."""

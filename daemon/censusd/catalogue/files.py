@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from struct import Struct
 from typing import Any, Final
 from uuid import UUID
@@ -26,8 +28,7 @@ def known(cursor: Cursor, repository_id: UUID, directory_ids: Collection[int]) -
     result: dict[int, list[KnownFile]] = {number: [] for number in directory_ids}
     if directory_ids:
         cursor.execute(_SQL.known, (repository_id, list(directory_ids)))
-        for row in cursor.fetchall():
-            result[row[0]].append(row[1:])
+        result |= _by_directory(cursor)
     return result
 
 
@@ -39,8 +40,7 @@ def known_names(
     pairs = [(number, name) for number, wanted in names.items() for name in wanted]
     if pairs:
         cursor.execute(_SQL.known_names, ([n for n, _ in pairs], [name for _, name in pairs], repository_id))
-        for row in cursor.fetchall():
-            result[row[0]].append(row[1:])
+        result |= _by_directory(cursor)
     return result
 
 
@@ -202,6 +202,11 @@ def purge(cursor: Cursor, repository_id: UUID, grace: float, most: int) -> int:
     """Delete at most ``most`` rows that have been missing for ``grace`` seconds. Returns how many."""
     cursor.execute(_SQL.purge, {"repository": repository_id, "grace": grace, "most": most})
     return cursor.rowcount
+
+
+def _by_directory(cursor: Cursor) -> dict[int, list[KnownFile]]:
+    """Rows in order of their directory, by directory; in bulk, since a pass may fetch every row there is."""
+    return {number: list(rows) for number, rows in groupby(cursor.fetchall(), itemgetter(0))}
 
 
 def _copy_rows(owner: bytes, directory_id: int, change: int, entries: list[FileEntry]) -> bytes:

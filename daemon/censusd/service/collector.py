@@ -114,8 +114,8 @@ class Collector:
         totals = self.totals.setdefault(name, Totals())
         with self._catalogue.transaction() as cursor:
             record = repositories.status(cursor, repository.id)
-        for state in RepositoryState:
-            metrics.REPOSITORY_STATE.labels(name, state).set(record.state == state)
+        for repository_state in RepositoryState:
+            metrics.REPOSITORY_STATE.labels(name, repository_state).set(record.state == repository_state)
         if record.last_pass_at is not None:
             metrics.LAST_PASS.labels(name).set(record.last_pass_at.timestamp())
         if record.change_number == totals.change_number or time.monotonic() < totals.again_at:

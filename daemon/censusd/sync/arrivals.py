@@ -64,8 +64,8 @@ class Arrivals:
                     counts.updated += 1
                 else:
                     counts.moved += 1
-            elif occupant is not None and occupant[0] not in movers:
-                self._plan.updates.append((occupant[0], entry, effect_of(entry, occupant)))
+            elif occupant is not None and occupant[1] not in movers:
+                self._plan.updates.append((occupant[1], entry, effect_of(entry, occupant)))
                 counts.updated += 1
             else:
                 created[arrival.directory_id].append(entry)

@@ -78,21 +78,21 @@ def diff_files(listing: Listing, known: Collection[KnownFile], rewritten: Collec
         return diff
     looked, hidden, unknown = listing.looked, listing.hidden, listing.unknown
     seen = {entry[0]: entry for entry in listing.files()}
-    unchanged = 0
+    unchanged, take, present = 0, seen.pop, int(FileState.PRESENT)
     for row in known:
-        name = row[1]
+        name = row[3]
         if looked is not None and name not in looked:
             continue
-        entry = seen.pop(name, None)
+        entry = take(name, None)
         if entry is None:
             if name not in unknown:
                 _not_seen(diff, row, hidden=name in hidden)
-        elif entry[1:] == row[2:7] and row[7] == FileState.PRESENT and name not in rewritten:
+        elif entry == row[3:] and row[2] == present and name not in rewritten:
             unchanged += 1
-        elif row[7] == FileState.MISSING and not _same_file(entry, row):
+        elif row[2] == FileState.MISSING and not _same_file(entry, row):
             # Something new at the name of a file that is gone: it may have moved here, else the row is taken up again.
             diff.created.append((entry, row))
-        elif entry[4] != row[5] and row[7] == FileState.PRESENT:
+        elif entry[4] != row[7] and row[2] == FileState.PRESENT:
             diff.replaced.append((entry, row))
         else:
             diff.updated.append((entry, row, effect_of(entry, row, rewritten=name in rewritten)))
@@ -133,22 +133,22 @@ def is_another(row: KnownDirectory, inode: int, device: int) -> bool:
 
 def effect_of(entry: FileEntry, row: KnownFile, *, rewritten: bool = False) -> Effect:
     """What the difference between a file and its row means for what is known of its content."""
-    if entry[1] != row[2] or entry[2] != row[3]:
+    if entry[1] != row[4] or entry[2] != row[5]:
         return Effect.CONTENT
-    if entry[3] != row[4] or entry[4] != row[5] or rewritten:
+    if entry[3] != row[6] or entry[4] != row[7] or rewritten:
         return Effect.VERIFY
     return Effect.NONE
 
 
 def _same_file(entry: FileEntry, row: KnownFile) -> bool:
     """Whether a file is, for all that a stat can tell, the very version on record: size, both times and inode."""
-    return entry[1:5] == row[2:6]
+    return entry[1:5] == row[4:8]
 
 
 def _not_seen(diff: FileDiff, row: KnownFile, *, hidden: bool) -> None:
-    if row[7] == FileState.MISSING:
+    if row[2] == FileState.MISSING:
         return
     if not hidden:
         diff.absent.append(row)
-    elif row[7] == FileState.PRESENT:
+    elif row[2] == FileState.PRESENT:
         diff.ignored.append(row)

@@ -38,8 +38,8 @@ def other_names(
         device = listed.seen.device
         inodes |= {(device, entry[4]): entry[3] for entry in _entries(listed, diff) if entry[5] > 1 and entry[4]}
         for row in _rows(listed, diff, known):
-            if row[6] > 1 and row[5]:
-                inodes.setdefault((device, row[5]), None)
+            if row[8] > 1 and row[7]:
+                inodes.setdefault((device, row[7]), None)
     if not inodes:
         return []
     places, done = plan.places(), {number for number, _, _ in plan.updates}

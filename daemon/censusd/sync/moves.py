@@ -102,9 +102,9 @@ def match(
         if chosen is not None:
             moves[chosen.id] = Move(chosen, arrival, proved=bool(born))
     occupants = {
-        number: move.to.occupant[0]
+        number: move.to.occupant[1]
         for number, move in moves.items()
-        if move.to.occupant is not None and move.to.occupant[7] != FileState.MISSING
+        if move.to.occupant is not None and move.to.occupant[2] != FileState.MISSING
     }
     return [moves[number] for number in _with_free_places(list(moves), occupants)]
 

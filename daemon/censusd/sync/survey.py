@@ -124,11 +124,11 @@ class Survey:
         movers = arrivals.settle(cursor)
         self.absent_files -= movers
         for each, diff, _ in compared:
-            absent = {row[0] for row in diff.absent} - movers
+            absent = {row[1] for row in diff.absent} - movers
             self.absent_files |= absent
-            plan.ignored += [row[0] for row in diff.ignored]
+            plan.ignored += [row[1] for row in diff.ignored]
             plan.counts.ignored += len(diff.ignored)
-            plan.updates += [(row[0], entry, effect) for entry, row, effect in diff.updated]
+            plan.updates += [(row[1], entry, effect) for entry, row, effect in diff.updated]
             plan.counts.updated += len(diff.updated)
             self._digest(plan, each, changed=bool(diff), incomplete=bool(absent))
             if each.seen.unknown:

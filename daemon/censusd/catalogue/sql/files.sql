@@ -1,11 +1,12 @@
 -- name: known
-SELECT directory_id, id, name, size, mtime_ns, ctime_ns, inode, links, state
-  FROM files WHERE repository_id = %s AND directory_id = ANY(%s::bigint[])
+SELECT directory_id, id, state, name, size, mtime_ns, ctime_ns, inode, links
+  FROM files WHERE repository_id = %s AND directory_id = ANY(%s::bigint[]) ORDER BY directory_id
 
 -- name: known_names
-SELECT f.directory_id, f.id, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.links, f.state
+SELECT f.directory_id, f.id, f.state, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.links
   FROM unnest(%s::bigint[], %s::text[]) AS u (directory_id, name)
   JOIN files f ON f.repository_id = %s AND f.directory_id = u.directory_id AND f.name = u.name
+ ORDER BY f.directory_id
 
 -- name: names_after
 SELECT name FROM files
