@@ -69,6 +69,22 @@ def test_a_name_that_was_looked_at_in_vain(linked: Library) -> None:
     assert linked.records() == disk(linked.root)
 
 
+def test_a_file_that_comes_back_with_another_of_its_names(library: Library) -> None:
+    file = library.write("a/one")
+    (library.root / ".hidden").mkdir()
+    os.link(file, library.root / ".hidden/two")
+    library.reconcile()
+    ids = library.ids()
+    away = library.root.parent / "away"
+    (library.root / "a").rename(away)
+    library.reconcile()
+    away.rename(library.root / "a")
+    (library.root / ".hidden").rename(library.root / "shown")
+    library.reconcile()
+    assert library.records() == disk(library.root)
+    assert library.ids()["a/one"] == ids["a/one"]
+
+
 def test_a_directory_full_of_links_is_deleted(tmp_path: Path, catalogue: Catalogue) -> None:
     library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies")
     (library.root / "keep").mkdir()

@@ -184,9 +184,7 @@ class Operations:
         for directory in self._directory():
             target = self._place(self._choose(DIRECTORY_NAMES))
             if not os.path.lexists(target) and not (target + b"/").startswith(directory + b"/"):
-                shutil.copytree(
-                    os.fsdecode(directory), os.fsdecode(target), symlinks=True, copy_function=_copy_regular
-                )
+                shutil.copytree(os.fsdecode(directory), os.fsdecode(target), symlinks=True, copy_function=_copy_regular)
 
     # The rest --------------------------------------------------------------------------------------------------------
 

@@ -111,12 +111,13 @@ class Arrivals:
         places = self._plan.places()
         for row in candidates:
             seen = self._seen.get(row.directory_id)
-            if row.state == FileState.MISSING:
+            if seen is not None and (seen.looked is None or row.name in seen.looked):
+                # A missing one may be back just where it was.
+                departed += [row] if _is_gone(row, here[row.directory_id], seen) else []
+            elif row.state == FileState.MISSING:
                 departed.append(row)
-            elif seen is None or (seen.looked is not None and row.name not in seen.looked):
+            else:
                 elsewhere[place_now(row.directory, places)].append(row)
-            elif _is_gone(row, here[row.directory_id], seen):
-                departed.append(row)
         for directory, rows in elsewhere.items():
             found = self._tree.look(directory, frozenset(row.name for row in rows)).seen
             if isinstance(found, Problem):
