@@ -142,47 +142,52 @@ class Zip(Archive):
 
     def read(self, entry: Entry, most: int) -> bytes:
         """See ``Archive.read``."""
-        if entry.encrypted:
-            raise UnreadableError(f"{entry.name} is encrypted")
         if entry.size > most or entry.packed > most:
             raise UnreadableError(f"{entry.name} is longer than {most:,} bytes")
+        content = _unpacked(entry, self._packed(entry, entry.packed), most + 1)
+        if len(content) > most:  # it is longer than it says
+            raise UnreadableError(f"{entry.name} is longer than {most:,} bytes")
+        return content
+
+    def begin(self, entry: Entry, most: int) -> bytes:
+        """The beginning of an entry, or all of a short one; as ``read``, but no entry is too long."""
+        return _unpacked(entry, self._packed(entry, min(entry.packed, most)), most)[:most]
+
+    def _packed(self, entry: Entry, length: int) -> bytes:
+        if entry.encrypted:
+            raise UnreadableError(f"{entry.name} is encrypted")
         at = entry.place + self._shift
         header = self._reader.at(at, _LOCAL.size)
         if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
             raise UnreadableError(f"{entry.name} is not where the list of entries says")
         name_length, extra_length = _LOCAL.unpack(header)[-2:]
-        data = self._reader.at(at + _LOCAL.size + name_length + extra_length, entry.packed)
-        if len(data) < entry.packed:
+        data = self._reader.at(at + _LOCAL.size + name_length + extra_length, length)
+        if len(data) < length:
             raise UnreadableError(f"{entry.name} is cut off")
-        return _unpacked(entry, data, most)
+        return data
 
 
 def _unpacked(entry: Entry, data: bytes, most: int) -> bytes:
-    """What an entry holds.
+    """What packed bytes of an entry hold, ``most`` bytes of it at least, if there are so many.
 
     Raises:
-        UnreadableError: more than ``most`` bytes, or nothing that can be read.
+        UnreadableError: nothing that can be read.
     """
     try:
         match entry.method:
             case 0:
                 return data
             case 8:
-                # One byte more than is wanted tells an entry that is longer than it says.
-                content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most + 1)
+                return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
             case 12:
-                content = bz2.BZ2Decompressor().decompress(data, most + 1)
+                return bz2.BZ2Decompressor().decompress(data, most)
             case 14:
                 # Two bytes of version, two of the length of the properties, these, and a bare stream (5.8.8).
-                content = b"".join(islice(lzma1([data[9:]], data[4:9], most), 2 + most // PIECE))
-            case method:
-                how = _METHODS.get(method, f"method {method}")
-                raise UnreadableError(f"{entry.name} is packed with {how}, which is not read here")
+                return b"".join(islice(lzma1([data[9:]], data[4:9], most), 1 + most // PIECE))
     except FAULTS as error:
         raise UnreadableError(f"{entry.name} is damaged ({error})") from error
-    if len(content) > most:
-        raise UnreadableError(f"{entry.name} is longer than {most:,} bytes")
-    return content
+    how = _METHODS.get(entry.method, f"method {entry.method}")
+    raise UnreadableError(f"{entry.name} is packed with {how}, which is not read here")
 
 
 def _name(raw: bytes, flags: int) -> str:

@@ -9,12 +9,12 @@ from censusd.extractors.base import Entity, EntityKind, Json
 from censusd.extractors.comics.facts import (
     LONGEST_NUMBER,
     Facts,
-    day,
     decimal_number,
     leading_number,
     listed,
     whole_number,
 )
+from censusd.extractors.dates import day
 from censusd.extractors.languages import language_tag
 from censusd.extractors.markup import Element, squeezed
 

@@ -9,12 +9,13 @@ from censusd.extractors.archives.archive import Archive, Entry
 from censusd.extractors.archives.kinds import kind_of
 from censusd.extractors.base import Entity, EntityKind, Extraction, Json, Kind, Source
 from censusd.extractors.comics.comic_info import comic_info
-from censusd.extractors.comics.facts import Facts, day, leading_number
+from censusd.extractors.comics.facts import Facts, leading_number
 from censusd.extractors.comics.metron_info import metron_info
 from censusd.extractors.comics.pages import first_page, pages
 from censusd.extractors.comics.places import parse_place
 from censusd.extractors.comics.series_json import NAME as SERIES_JSON
 from censusd.extractors.comics.series_json import series_json
+from censusd.extractors.dates import day
 from censusd.extractors.markup import LONGEST_DOCUMENT, Element, parse
 from censusd.extractors.reading import FormatError, Reader
 from censusd.model import Problem, ProblemKind

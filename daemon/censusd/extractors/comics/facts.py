@@ -90,14 +90,3 @@ def leading_number(text: str | None) -> float | None:
     """The number that a text begins with, to sort by: 1 for ``1.MU``, or None."""
     found = re.match(r"\s*(-?\d{1,9}(?:\.\d{1,6})?)", text or "")
     return float(found[1]) if found else None
-
-
-def day(year: int | None, month: int | None, day_of_month: int | None) -> str | None:
-    """A date as far as it is known: ``2019``, ``2019-05``, ``2019-05-01``; None without a year."""
-    if year is None or not 0 < year < 3000:
-        return None
-    if month is None or not 1 <= month <= 12:
-        return f"{year:04}"
-    if day_of_month is None or not 1 <= day_of_month <= 31:
-        return f"{year:04}-{month:02}"
-    return f"{year:04}-{month:02}-{day_of_month:02}"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from censusd.extractors.base import Entity, EntityKind, Json
-from censusd.extractors.comics.facts import LONGEST_NUMBER, Facts, day, leading_number, whole_number
+from censusd.extractors.comics.facts import LONGEST_NUMBER, Facts, leading_number, whole_number
+from censusd.extractors.dates import day
 from censusd.extractors.languages import language_tag
 from censusd.extractors.markup import Element, squeezed
 

@@ -67,7 +67,7 @@ def parse_place(name: str, directories: tuple[str, ...]) -> ComicPlace:
         # 300 (1998).cbz, where no directory says what it would be the 300th of.
         said = replace(said, series=said.number, number=None)
     above = below if named is None else below[:named]
-    category = next((text for text, _ in above if not _divides(text) and text.lower() not in _EVERYTHING), None)
+    category = next((text for text, _ in above if _says_something(text)), None)
     return ComicPlace(said, category, series_year)
 
 
@@ -78,7 +78,7 @@ def _directory(name: str) -> ComicName:
 
 def _series_directory(said: ComicName, below: list[tuple[str, ComicName]]) -> int | None:
     """Which of the directories is the one of the series, or None."""
-    candidates = [place for place, (text, name) in enumerate(below) if name.series and not _divides(name.series)]
+    candidates = [place for place, (text, name) in enumerate(below) if name.series and _says_something(name.series)]
     if not candidates:
         return None
     for place in reversed(candidates):
@@ -95,6 +95,10 @@ def _series_directory(said: ComicName, below: list[tuple[str, ComicName]]) -> in
 
 def _divides(text: str) -> bool:
     return _DIVIDERS.fullmatch(text) is not None
+
+
+def _says_something(text: str) -> bool:
+    return not _divides(text) and text.lower() not in _EVERYTHING
 
 
 def _alike(one: str | None, other: str | None) -> bool:

@@ -1,0 +1,1 @@
+"""Books: EPUB, MOBI and its kin, FictionBook."""
