@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import Final, LiteralString, cast
+from typing import Final, LiteralString
 
 from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.errors import SchemaError
@@ -21,7 +21,7 @@ def available() -> dict[int, tuple[str, LiteralString]]:
     for file in (files(__package__) / "sql" / "migrations").iterdir():
         match = _FILE.fullmatch(file.name)
         if match:
-            steps[int(match[1])] = (match[2], cast("LiteralString", file.read_text(encoding="utf-8")))
+            steps[int(match[1])] = (match[2], file.read_text(encoding="utf-8"))
     return dict(sorted(steps.items()))
 
 

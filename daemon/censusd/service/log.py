@@ -69,7 +69,7 @@ def printable(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
 def in_order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """What every line has comes first: when, how bad, what."""
     first = {key: event.pop(key) for key in ("timestamp", "level", "event") if key in event}
-    return first | event
+    return {**first, **event}
 
 
 def visible(text: str) -> str:
