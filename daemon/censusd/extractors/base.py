@@ -134,7 +134,8 @@ class Extractor(Protocol):
     Attributes:
         name: a short word, stored with what it found.
         version: grows when it finds more or better; files of its kind are then looked at again.
-        siblings: names, in lower case, of companion files that it wants to see.
+        siblings: names, in lower case, of companion files that it wants to see. ``{name}`` in one stands for the file's
+            own name in lower case, ``{stem}`` for that without its extension: ``{stem}.xmp``.
     """
 
     name: str
