@@ -46,6 +46,7 @@ class Element:
     Attributes:
         name: with its prefix, as it is written.
         tag: its local name, in lower case.
+        written: its attributes, by names as they are written.
         attributes: by local name in lower case.
         text: all text directly in it, as it is written.
         children: the elements in it.
@@ -53,9 +54,14 @@ class Element:
 
     name: str
     tag: str
-    attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
+    written: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
     text: str = ""
     children: list[Element] = field(default_factory=list)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Its attributes by local name, in lower case."""
+        return {name.rpartition(":")[2].lower(): value for name, value in self.written.items()}
 
     def all(self, *tags: str) -> Iterator[Element]:
         """The children with one of these tags."""
@@ -182,7 +188,7 @@ class _Builder:
             raise _Refused("it has more elements, or deeper ones, than any real one")
         element = Element(name, tag)
         if attributes:
-            element.attributes = {key.rpartition(":")[2].lower(): value for key, value in attributes.items()}
+            element.written = attributes
         if self._open:
             self._open[-1].children.append(element)
         else:

@@ -129,12 +129,13 @@ def _pages(pages: Element | None, facts: Facts) -> None:
         return
     bookmarks: list[Json] = []
     for page in pages.all("page"):
-        image = whole_number(page.attributes.get("image"))
+        said = page.attributes
+        image = whole_number(said.get("image"))
         if image is None:
             continue
-        if page.attributes.get("type", "").lower() == "frontcover":
+        if said.get("type", "").lower() == "frontcover":
             facts.say("cover_page", image)
-        title = squeezed(page.attributes.get("bookmark"))
+        title = squeezed(said.get("bookmark"))
         if title and len(bookmarks) < _MOST_BOOKMARKS:
             bookmarks.append({"page": image, "title": title})
     facts.say("bookmarks", bookmarks)
