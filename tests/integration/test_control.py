@@ -163,6 +163,19 @@ def test_what_is_missing_is_shown_too(room: ControlRoom, photos: LivingLibrary) 
     assert room.get("/v1/repositories/photos/show?path=a")["rows"][0]["missing_since"]
 
 
+def test_of_what_was_there_the_latest_is_shown_first(room: ControlRoom) -> None:
+    library = room.add("dirs", files={"first/a": "1", "second/b": "2", "left": "3"})
+    numbers = [room.get(f"/v1/repositories/dirs/show?path={name}")["rows"][0]["id"] for name in ("first", "second")]
+    shutil.rmtree(library.root / "first")
+    room.ctl("sync", "dirs")
+    (library.root / "second").rename(library.root / "first")
+    room.ctl("sync", "dirs")
+    shutil.rmtree(library.root / "first")
+    room.ctl("sync", "dirs")
+    rows = room.get("/v1/repositories/dirs/show?path=first")["rows"]
+    assert [(row["id"], row["state"]) for row in rows] == [(numbers[1], "missing"), (numbers[0], "missing")]
+
+
 def test_any_bytes_can_be_asked_for(room: ControlRoom) -> None:
     library = room.add("odd")
     path = os.fsencode(library.root) + b"/\xff\xfe\n.jpg"
