@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -82,13 +82,13 @@ class Reconciler:
     Args:
         repository: a repository that this process owns.
         hooks: what the caller takes part in.
-        helpers: how many processes may help with a long walk; None for as many as there are cores, within reason.
+        helpers: on what terms processes help with a long walk.
     """
 
-    def __init__(self, repository: Repository, hooks: Hooks | None = None, *, helpers: int | None = None) -> None:
+    def __init__(self, repository: Repository, hooks: Hooks | None = None, *, helpers: Help | None = None) -> None:
         self._repository = repository
         self._hooks = hooks or Hooks()
-        self._helpers = helpers
+        self._help = helpers or Help()
 
     def reconcile(self, scope: Scope, trigger: Trigger, options: Options | None = None) -> SyncOperation:
         """Look at everything in ``scope``, write what differs, and say what was done.
@@ -157,7 +157,7 @@ class Reconciler:
             cover=hooks.cover,
             cancelled=self._is_cancelled,
             # A server that does not answer must hold up a helper, not the daemon.
-            terms=Help(self._helpers, after=0.0) if guard.root.mount.is_remote else Help(self._helpers),
+            terms=replace(self._help, after=0.0) if guard.root.mount.is_remote else self._help,
             fault=partial(reporting.helper_failed, self._repository.rules.name),
         ) as walk:
             for batch in _batches(walk):
