@@ -187,17 +187,6 @@ def count(cursor: Cursor, repository_id: UUID) -> dict[tuple[FileState, ScanPhas
     return {(FileState(state), ScanPhase(phase)): (number, size) for state, phase, number, size in cursor}
 
 
-def list_directory(
-    cursor: Cursor, repository_id: UUID, directory_id: int, after: str, most: int
-) -> list[tuple[int, str, int, int, int, int, str | None]]:
-    """The next ``most`` present files of a directory after the name ``after``, for people to look at.
-
-    Each as ``(id, name, size, mtime_ns, state, scan_phase, content hash in hex or None)``.
-    """
-    cursor.execute(_SQL.list_directory, (repository_id, directory_id, after, most))
-    return cursor.fetchall()
-
-
 def purge(cursor: Cursor, repository_id: UUID, grace: float, most: int) -> int:
     """Delete at most ``most`` rows that have been missing for ``grace`` seconds. Returns how many."""
     cursor.execute(_SQL.purge, {"repository": repository_id, "grace": grace, "most": most})

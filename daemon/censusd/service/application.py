@@ -158,8 +158,10 @@ class Application:
                 parts.append(f"{worker.name} scanning: {files:,} files, {speed:,.0f}/s")
             else:
                 parts.append(f"{worker.name} {worker.phase}")
-        for loop in self.heartbeats.waiting():
-            parts.append(f"{loop.name}: no answer from a disk or the database for {loop.age:.0f} s")
+        parts += (
+            f"{loop.name}: no answer from a disk or the database for {loop.age:.0f} s"
+            for loop in self.heartbeats.waiting()
+        )
         return "; ".join(parts) or "no repositories"
 
     def is_alive(self) -> bool:
@@ -233,6 +235,7 @@ class Application:
         """What the control room adds to each repository's status."""
         return {
             "trouble": self.trouble,
+            "fault": self.fault,
             "ready": self._prepared,
             "totals": dict(self.collector.totals),
             "next_run": {name: self.schedule.next_run(name) for name in self._workers},

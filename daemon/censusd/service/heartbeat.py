@@ -1,8 +1,8 @@
 """Which loops have proved that they are alive, and which of the others are merely waiting for a disk or a database.
 
-A loop that waits in the kernel for a hung file system or a hung database is stuck through no fault of its own: killing the
-daemon would not help it, and would harm the repositories that are well. A loop that waits for a lock, or spins, without
-ever coming round is our own fault: then the watchdog is not fed, and systemd starts the daemon again.
+A loop that waits in the kernel for a hung file system or a hung database is stuck through no fault of its own: killing
+the daemon would not help it, and would harm the repositories that are well. A loop that waits for a lock, or spins,
+without ever coming round is our own fault: then the watchdog is not fed, and systemd starts the daemon again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log: key=value for a terminal, JSON under systemd, one event per fact, and no line that a file name could forge."""
+"""The log: key=value for a terminal, JSON under systemd, one event per fact, no line that a file name could forge."""
 
 from __future__ import annotations
 

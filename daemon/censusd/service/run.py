@@ -134,8 +134,6 @@ class Daemon:
         self._ask_for_reload()
 
 
-def reader(
-    files: list[Path] | None, environment: Mapping[str, str], repositories: list[Path]
-) -> Load:
+def reader(files: list[Path] | None, environment: Mapping[str, str], repositories: list[Path]) -> Load:
     """Reads the configuration from these places, each time that it is called."""
     return lambda: load(files, environment, extra_repositories=repositories)

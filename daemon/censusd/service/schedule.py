@@ -129,7 +129,7 @@ def _guarded(name: str, job: Callable[[], None]) -> Callable[[], None]:
             job()
         except CatalogueError as error:
             _LOG.warning("database", job=name, why=str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - an error must not end what recurs
             _LOG.exception("unexpected", job=name)
 
     return run

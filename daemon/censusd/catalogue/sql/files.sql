@@ -87,11 +87,6 @@ SELECT EXISTS (SELECT FROM files WHERE repository_id = %s)
 SELECT state, scan_phase, count(*), coalesce(sum(size), 0)::bigint
   FROM files WHERE repository_id = %s GROUP BY state, scan_phase
 
--- name: list_directory
-SELECT f.id, f.name, f.size, f.mtime_ns, f.state, f.scan_phase, encode(f.content_hash, 'hex')
-  FROM files f
- WHERE f.repository_id = %s AND f.directory_id = %s AND f.name > %s AND f.state = 0 ORDER BY f.name LIMIT %s
-
 -- name: purge
 DELETE FROM files
  WHERE repository_id = %(repository)s AND id = ANY(ARRAY(
