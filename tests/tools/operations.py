@@ -215,6 +215,8 @@ class Operations:
         content = b"\n".join(self._choose(PATTERNS) for _ in range(self._choose((1, 2, 3))))
         name = self._choose((IGNORE_FILE, b"rules"))
         if not os.path.isdir(os.path.join(directory, name)):
+            # A file of its own: what is written to it under another name is reported under that name only.
+            remove(os.path.join(directory, name))
             with open(os.path.join(directory, name), "wb") as file:
                 file.write(content)
             if name != IGNORE_FILE:

@@ -73,10 +73,8 @@ def diff_files(listing: Listing, known: Collection[KnownFile], rewritten: Collec
         rewritten: names that a writer has closed since: their content counts as changed even if the stat is equal.
     """
     diff = FileDiff()
-    if not known:
-        diff.new = listing.files()
-        return diff
     looked, hidden, unknown = listing.looked, listing.hidden, listing.unknown
+    # By name: one that is removed and made again while a directory is read may be listed twice.
     seen = {entry[0]: entry for entry in listing.files()}
     unchanged, take, present = 0, seen.pop, int(FileState.PRESENT)
     for row in known:
