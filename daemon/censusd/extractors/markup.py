@@ -33,7 +33,9 @@ _ENCODINGS: Final = frozenset(
 _DECLARED: Final = re.compile(rb"""\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _DECLARATION: Final = re.compile(r"\A\s*<\?xml[^>]{0,400}>")
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_AMPERSAND: Final = re.compile(r"&(?:(#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{0,31});)?")
+_REFERENCE_FORM: Final = r"(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{0,31});"
+_BARE_AMPERSAND: Final = re.compile(rf"&(?!{_REFERENCE_FORM})")
+_REFERENCE: Final = re.compile(rf"&(?!(?:amp|lt|gt|quot|apos);){_REFERENCE_FORM}")
 _BARE_LESS: Final = re.compile(r"<(?![A-Za-z_/!?])")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -223,19 +225,14 @@ def _mended(data: bytes) -> str:
     start = text.find("<")
     text = _DECLARATION.sub("", text[start:] if start > 0 else text)
     text = _FORBIDDEN.sub("", text)
-    return _BARE_LESS.sub("&lt;", _AMPERSAND.sub(_mended_reference, text))
+    text = _BARE_LESS.sub("&lt;", _BARE_AMPERSAND.sub("&amp;", text))
+    return _REFERENCE.sub(_mended_reference, text)
 
 
 def _mended_reference(match: re.Match[str]) -> str:
-    reference = match[1]
-    if reference in ("amp", "lt", "gt", "quot", "apos"):
-        return match[0]
-    if reference is None:
-        return "&amp;"
+    """What a reference stands for in HTML, or the reference as plain text if it stands for nothing."""
     plain = html.unescape(match[0])
-    if plain == match[0]:
-        return "&amp;" + match[0][1:]
-    return html.escape(_FORBIDDEN.sub("", plain))
+    return "&amp;" + match[0][1:] if plain == match[0] else html.escape(_FORBIDDEN.sub("", plain))
 
 
 def _decoded(data: bytes) -> str:

@@ -1,0 +1,287 @@
+"""Archives are listed by their content, whatever they are called, and small entries of them are read."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import shutil
+import struct
+import subprocess
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from censusd.extractors.archives.archive import MOST_ENTRIES, Archive, UnreadableError
+from censusd.extractors.archives.kinds import kind_of
+from censusd.extractors.archives.zip import Zip
+from censusd.extractors.reading import FormatError, Reader
+from tests.tools.extracting import cuts, mutated, peak_memory
+from tests.tools.tiny_archives import rar4_of, rar5_of, seven_zip_of, tar_of, zip_of
+
+DATA = Path(__file__).parents[2] / "data" / "archives"
+FILES = {"a/p2.jpg": b"two", "a/p10.jpg": b"ten" * 100, "ComicInfo.xml": b"<ComicInfo/>", "é 日本.txt": b"text"}
+MAKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
+    "zip": zip_of,
+    "rar4": rar4_of,
+    "rar5": rar5_of,
+    "7z": seven_zip_of,
+    "tar": tar_of,
+}
+MOST = 1 << 20
+
+
+def opened(data: bytes) -> Archive:
+    kind = kind_of(data[:512])
+    assert kind is not None
+    return kind(Reader.of(data))
+
+
+def names(archive: Archive) -> list[str]:
+    return [entry.name for entry in archive.entries]
+
+
+def content(archive: Archive, name: str) -> bytes:
+    return archive.read(next(entry for entry in archive.entries if entry.name == name), MOST)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_names_and_contents_come_back(kind: str) -> None:
+    archive = opened(MAKERS[kind](FILES))
+    assert archive.container == kind.rstrip("45")
+    assert archive.fault is None
+    assert not archive.encrypted
+    assert names(archive) == list(FILES)
+    assert {name: content(archive, name) for name in names(archive)} == FILES
+    assert [entry.size for entry in archive.entries] == [len(each) for each in FILES.values()]
+
+
+@given(
+    st.dictionaries(
+        st.text("abcé日/. ", min_size=1, max_size=12).filter(lambda name: name[-1] not in "/ ."),
+        st.binary(min_size=1, max_size=50),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_files_come_back_from_any_kind(files: dict[str, bytes]) -> None:
+    for make in MAKERS.values():
+        archive = opened(make(files))
+        assert [(entry.name, archive.read(entry, MOST)) for entry in archive.entries] == list(files.items())
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zip_methods(method: int) -> None:
+    assert content(opened(zip_of(FILES, method)), "a/p10.jpg") == FILES["a/p10.jpg"]
+
+
+def test_zip64_and_a_comment_and_something_before_it() -> None:
+    target = io.BytesIO(b"#!/bin/sh\nexit\n" + bytes(5000))
+    target.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(target, "a") as archive:
+        with archive.open("large.jpg", "w", force_zip64=True) as entry:
+            entry.write(b"page")
+        archive.comment = b"c" * 60_000
+    data = target.getvalue()
+    assert content(Zip(Reader.of(data)), "large.jpg") == b"page"
+    # The same with the end records of ZIP64, which zipfile writes only for 65,536 entries or 4 GiB.
+    end = data.rfind(b"PK\5\6")
+    _, count, length, offset, comment = struct.unpack("<4s6xHIIH", data[end : end + 22])
+    assert (count, comment) == (1, 60_000)
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, offset)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
+    ending = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    assert content(Zip(Reader.of(data[:end] + record + locator + ending)), "large.jpg") == b"page"
+
+
+def test_an_empty_zip_is_empty() -> None:
+    archive = opened(zip_of({}))
+    assert archive.entries == []
+    assert archive.fault is None
+
+
+def test_a_zip_without_its_list_is_read_entry_by_entry() -> None:
+    data = zip_of(FILES)
+    archive = opened(data[: data.find(b"PK\1\2")])
+    assert names(archive) == list(FILES)
+    assert content(archive, "ComicInfo.xml") == b"<ComicInfo/>"
+    assert archive.fault is not None
+    assert "cut off" in archive.fault
+
+
+def test_old_names_are_read_as_their_makers_meant_them() -> None:
+    data = zip_of({"caf\u00e9.jpg": b"1"})
+    raw, flags = "caf\u00e9.jpg".encode(), struct.pack("<H", 0x0800)
+    plain = data.replace(flags, bytes(2))
+    assert names(opened(plain)) == ["caf\u00e9.jpg"]  # UTF-8 that does not say so
+    shorter = plain.replace(raw, b"caf\x82x.jpg")
+    assert names(opened(shorter)) == ["caf\u00e9x.jpg"]  # code page 437
+    assert names(opened(data.replace(raw, b"a\\bcd.jpg"))) == ["a/bcd.jpg"]
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_long_names_in_tar(form: int) -> None:
+    name = "/".join(["directory" * 8] * 6) + "/é.jpg"
+    assert names(opened(tar_of({name: b"1", "b.jpg": b"2"}, form))) == [name, "b.jpg"]
+
+
+def test_tar_with_a_prefix_and_a_size_in_base_256() -> None:
+    name = "d" * 90 + "/" + "n" * 60
+    data = bytearray(tar_of({name: b"12345"}, tarfile.USTAR_FORMAT))
+    data[124:136] = b"\x80" + bytes(10) + b"\5"
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    assert content(opened(bytes(data)), name) == b"12345"
+
+
+@pytest.mark.parametrize("name", ["lzma", "lzma2", "deflate", "bzip2", "copy"])
+def test_7z_methods(name: str) -> None:
+    archive = opened((DATA / f"{name}.7z").read_bytes())
+    assert names(archive) == ["ComicInfo.xml", "p1.jpg", "p10.jpg"]
+    assert content(archive, "p10.jpg") == b"a page 2\n"
+    assert b"Packed" in content(archive, "ComicInfo.xml")
+
+
+@pytest.mark.parametrize(
+    ("name", "listed", "reason"),
+    [
+        ("ppmd.7z", "ComicInfo.xml", "method 030401"),
+        ("deflate64.zip", "ComicInfo.xml", "Deflate64"),
+        ("rar3-solid.rar", "stest1.txt", "only unrar"),
+        ("rar5-solid.rar", "stest1.txt", "only unrar"),
+        ("encrypted.7z", "ComicInfo.xml", "is encrypted"),
+        ("encrypted.zip", "ComicInfo.xml", "is encrypted"),
+        ("rar3-comment-psw.rar", "file1.txt", "is encrypted"),
+        ("rar5-psw.rar", "stest1.txt", "is encrypted"),
+    ],
+)
+def test_what_cannot_be_read_is_listed_and_says_why(name: str, listed: str, reason: str) -> None:
+    archive = opened((DATA / name).read_bytes())
+    assert archive.fault is None
+    assert archive.encrypted == ("encrypted" in reason)
+    with pytest.raises(UnreadableError, match=reason):
+        content(archive, listed)
+
+
+@pytest.mark.parametrize("name", ["encrypted-names.7z", "rar3-comment-hpsw.rar", "rar5-hpsw.rar"])
+def test_encrypted_names_are_said(name: str) -> None:
+    archive = opened((DATA / name).read_bytes())
+    assert archive.encrypted
+    assert archive.entries == []
+    assert archive.fault is None
+
+
+def test_names_in_rars_own_encoding() -> None:
+    assert names(opened((DATA / "rar3-unicode.rar").read_bytes())) == ["уииоотивл.txt", "𝐀𝐁𝐁𝐂.txt"]
+    assert "sub/üȵĩöḋè/file.txt" in names(opened((DATA / "rar3-subdirs.rar").read_bytes()))
+
+
+@pytest.mark.parametrize(("make", "flags"), [(rar4_of, 2), (rar4_of, 1), (rar5_of, 16), (rar5_of, 8)])
+def test_one_part_of_several_says_so(make: Callable[..., bytes], flags: int) -> None:
+    archive = opened(make({"p.jpg": b"x"}, file_flags=flags))
+    assert archive.fault is not None
+    assert "one part of several" in archive.fault
+    assert len(archive.entries) == (flags in (2, 16))
+
+
+@pytest.mark.skipif(shutil.which("bsdtar") is None, reason="bsdtar (libarchive-tools) is not installed")
+def test_the_same_names_as_libarchive() -> None:
+    environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+    compared = 0
+    for path in sorted(DATA.iterdir()):
+        command = ["bsdtar", "-tvf", str(path)]
+        listing = subprocess.run(command, capture_output=True, check=False, text=True, env=environment)
+        if listing.returncode == 0:
+            files = [line.split(None, 8)[8] for line in listing.stdout.splitlines() if not line.startswith("d")]
+            assert names(opened(path.read_bytes())) == files, path.name
+            compared += 1
+    assert compared >= 10
+
+
+def test_an_entry_longer_than_wanted_is_refused() -> None:
+    for make in MAKERS.values():
+        archive = opened(make({"a": bytes(5000), "b": b"1"}))
+        with pytest.raises(UnreadableError, match="longer than 4,000"):
+            archive.read(archive.entries[0], 4000)
+
+
+def test_a_bomb_that_lies_about_its_length_costs_no_memory() -> None:
+    bomb = zip_of({"ComicInfo.xml": bytes(200 << 20)})
+    directory = bomb.find(b"PK\1\2")
+    lying = bomb[: directory + 24] + struct.pack("<I", 100) + bomb[directory + 28 :]
+
+    def read() -> None:
+        with pytest.raises(UnreadableError, match="longer"):
+            content(opened(lying), "ComicInfo.xml")
+
+    assert peak_memory(read) < 16 * MOST
+
+
+def test_a_dictionary_larger_than_the_content_is_not_allocated() -> None:
+    stream = lzma.compress(b"x" * 100, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 4096}])
+    header = seven_zip_of({"a": stream})[32 + len(stream) :]
+    header = header.replace(
+        b"\1\0\x0c" + b"\xff" + struct.pack("<Q", len(stream)), b"\x21\x21\1\x28\x0c" + b"\xff" + struct.pack("<Q", 100)
+    )
+    where = struct.pack("<QQI", len(stream), len(header), zlib.crc32(header))
+    archive = opened(b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(where)) + where + stream + header)
+    assert content(archive, "a") == b"x" * 100
+
+
+def test_too_many_entries_end_the_list() -> None:
+    one = tar_of({"p.jpg": b""})[:512]
+    start = time.monotonic()
+    archive = opened(one * (MOST_ENTRIES + 10) + bytes(1024))
+    assert len(archive.entries) <= MOST_ENTRIES
+    assert archive.fault is not None
+    assert time.monotonic() - start < 20
+
+
+ORIGINALS = [make(FILES) for make in MAKERS.values()] + [path.read_bytes() for path in sorted(DATA.iterdir())]
+
+
+def survives(data: bytes) -> None:
+    """Whatever is done to an archive, it is listed and read, or there is a reason; and it takes no time."""
+    kind = kind_of(data[:512])
+    start = time.monotonic()
+    if kind is not None:
+        with suppress(FormatError):
+            archive = kind(Reader.of(data))
+            for entry in archive.entries[:50]:
+                with suppress(UnreadableError):
+                    assert len(archive.read(entry, MOST)) <= MOST
+    assert time.monotonic() - start < 20
+
+
+def test_cut_off_anywhere() -> None:
+    for original in ORIGINALS:
+        for data in cuts(original, 7):
+            survives(data)
+
+
+@given(mutated(ORIGINALS))
+def test_mutated(data: bytes) -> None:
+    survives(data)
+
+
+@given(
+    st.sampled_from([b"PK\3\4", b"PK\5\6", b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00", b"7z\xbc\xaf\x27\x1c"]),
+    st.binary(max_size=400),
+)
+def test_any_bytes_after_a_signature(signature: bytes, data: bytes) -> None:
+    survives(signature + data)
+
+
+def test_a_number_without_an_end_takes_no_time() -> None:
+    for start in (b"Rar!\x1a\x07\x01\x00", b"Rar!\x1a\x07\x00", b"7z\xbc\xaf\x27\x1c", b"PK\3\4"):
+        begin = time.monotonic()
+        survives(start + b"\xff" * (4 << 20))
+        assert time.monotonic() - begin < 5
