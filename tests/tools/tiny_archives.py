@@ -35,8 +35,8 @@ def tar_of(files: Files, form: int = tarfile.PAX_FORMAT) -> bytes:
     return target.getvalue()
 
 
-def rar4_of(files: Files, *, main_flags: int = 0, file_flags: int = 0) -> bytes:
-    """A RAR as versions 1.5 to 4 made them."""
+def rar4_of(files: Files, *, main_flags: int = 0, file_flags: int = 0, method: int = 0x30) -> bytes:
+    """A RAR as versions 1.5 to 4 made them; whatever ``method`` it names, the contents are stored."""
 
     def block(kind: int, flags: int, body: bytes) -> bytes:
         rest = struct.pack("<BHH", kind, flags, 7 + len(body)) + body
@@ -46,7 +46,7 @@ def rar4_of(files: Files, *, main_flags: int = 0, file_flags: int = 0) -> bytes:
     for name, content in files.items():
         raw = name.encode()
         size = len(content)
-        body = struct.pack("<IIBIIBBHI", size, size, 3, zlib.crc32(content), 0, 20, 0x30, len(raw), 0) + raw
+        body = struct.pack("<IIBIIBBHI", size, size, 3, zlib.crc32(content), 0, 20, method, len(raw), 0) + raw
         blocks += [block(0x74, 0x8000 | file_flags, body), content]
     return b"".join([*blocks, block(0x7B, 0, b"")])
 
