@@ -38,10 +38,15 @@ UPDATE directories AS d SET digest = u.digest
  WHERE d.repository_id = %s AND d.id = u.id
 
 -- name: trouble
+-- The last complete pass has seen it, even if there was nothing to write; later ones will not have.
 UPDATE directories AS d
-   SET problem = u.problem, problem_kind = u.kind, problem_since = coalesce(d.problem_since, now()), digest = NULL
-  FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u (id, kind, problem)
- WHERE d.repository_id = %s AND d.id = u.id
+   SET problem = u.problem, problem_kind = u.kind, problem_since = coalesce(d.problem_since, now()), digest = NULL,
+       listed_at = CASE WHEN d.unseen OR d.problem IS NOT NULL OR d.listed_at IS NULL THEN d.listed_at
+                        ELSE greatest(d.listed_at, r.last_pass_at) END,
+       scan_generation = CASE WHEN d.unseen OR d.problem IS NOT NULL OR d.listed_at IS NULL THEN d.scan_generation
+                              ELSE greatest(d.scan_generation, r.scan_generation) END
+  FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u (id, kind, problem), repositories r
+ WHERE d.repository_id = %s AND d.id = u.id AND r.id = d.repository_id
 
 -- name: unseen_below
 WITH RECURSIVE below AS (
@@ -50,8 +55,14 @@ WITH RECURSIVE below AS (
     SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id
      WHERE d.repository_id = %(repository)s AND d.state = 0
 )
-UPDATE directories d SET unseen = true FROM below
- WHERE d.repository_id = %(repository)s AND d.id = below.id AND NOT d.unseen
+UPDATE directories d
+   SET unseen = true,
+       listed_at = CASE WHEN d.problem IS NOT NULL OR d.listed_at IS NULL THEN d.listed_at
+                        ELSE greatest(d.listed_at, r.last_pass_at) END,
+       scan_generation = CASE WHEN d.problem IS NOT NULL OR d.listed_at IS NULL THEN d.scan_generation
+                              ELSE greatest(d.scan_generation, r.scan_generation) END
+  FROM below, repositories r
+ WHERE d.repository_id = %(repository)s AND d.id = below.id AND NOT d.unseen AND r.id = d.repository_id
 
 -- name: displace
 UPDATE directories SET name = name || '/' || id, change_number = %s
