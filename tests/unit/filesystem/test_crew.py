@@ -441,7 +441,8 @@ def test_a_small_tree_calls_nobody(tmp_path: Path) -> None:
 def test_helpers_keep_to_themselves(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CENSUSD_DSN", "secret")
     found: list[Observation] = []
-    with open(wide / "0" / "inherited", "w") as inherited, walk(wide) as walking:
+    faults: list[str] = []
+    with open(wide / "0" / "inherited", "w") as inherited, walk(wide, fault=faults.append) as walking:
         os.set_inheritable(inherited.fileno(), True)
         for observation in walking:
             found.append(observation)
@@ -452,11 +453,13 @@ def test_helpers_keep_to_themselves(wide: Path, monkeypatch: pytest.MonkeyPatch)
                     assert not any("inherited" in link for link in links)
                     assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
                     assert os.getsid(pid) != os.getsid(0)
-            if len(found) == 200:
+                while not all(each.is_up for each in walking._helpers):
+                    walking._wait(0.01)
                 for pid in pids(walking):
                     os.kill(pid, signal.SIGINT)
                     os.kill(pid, signal.SIGTERM)
     assert len(seen(found)) == WIDE
+    assert not faults
 
 
 def _be_killed(root: str) -> None:
