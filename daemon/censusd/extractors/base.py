@@ -1,9 +1,9 @@
 """What every extractor fulfils, and what it gives.
 
-An extractor is called in a process of its own that may crash, with a file it may only read, and knows nothing of the
-rest: not where the file is catalogued, not what a database is. It gives an ``Extraction``, which may be partial and
-then says why, or a ``Problem`` if there is nothing to give. Whatever it gives goes through ``clean_text`` and ``clean_json``
-before it leaves the process.
+An extractor is called in a process of its own that may crash, with a file it may only read, and knows nothing of
+the rest: not where the file is catalogued, not what a database is. It gives an ``Extraction``, which may be partial
+and then says why, or a ``Problem`` if there is nothing to give. Whatever it gives goes through ``clean_text`` and
+``clean_json`` before it leaves the process.
 """
 
 from __future__ import annotations
