@@ -16,7 +16,7 @@ from censusd.extractors.base import Extraction, Source
 from censusd.extractors.documents.pdf_facts import Facts
 from censusd.extractors.documents.pdf_objects import Objects
 from censusd.extractors.documents.pdf_xmp import read_packet
-from censusd.extractors.reading import FormatError, Reader
+from censusd.extractors.reading import FormatError, Reader, TooMuchError
 from censusd.model import Problem, ProblemKind
 
 _MOST_READS: Final = 4_000_000
@@ -53,7 +53,12 @@ class Pdf:
         if mark is None:
             return Problem(ProblemKind.OTHER, "it is no PDF")
         facts = Facts(version=mark[1].decode() if mark[1] else None)
-        _look_up(reader, facts)
+        try:
+            _look_up(reader, facts)
+        except TooMuchError as error:
+            # PDFium unpacks and parses the packet when it opens a document, and knows no bounds there.
+            facts.faults.append(str(error))
+            return facts.extraction()
         stream = _Stream(Reader(source.file, source.size, reads=_MOST_READS, most=_MOST_BYTES))
         try:
             document = pypdfium2.PdfDocument(stream)
@@ -104,12 +109,13 @@ class _Stream:
 
 
 def _look_up(reader: Reader, facts: Facts) -> None:
-    """Note what stands in the file itself."""
-    try:
-        objects = Objects(reader)
-        packet = objects.metadata()
-    except FormatError:
-        return  # it is PDFium that says what is wrong with a file
+    """Note what stands in the file itself.
+
+    Raises:
+        TooMuchError: it is no real document.
+    """
+    objects = Objects(reader)
+    packet = objects.metadata()
     facts.encrypted = objects.is_encrypted
     facts.catalog = objects.catalog
     if packet is not None:

@@ -12,11 +12,13 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from censusd.extractors.reading import Reader
+from censusd.extractors.reading import Reader, TooMuchError
 
 LONGEST_OBJECT: Final = 64 << 10
 """Bytes of an object's dictionary that are looked at."""
 LONGEST_STREAM: Final = 4 << 20
+LONGEST_PACKET: Final = 32 << 20
+"""Bytes of XMP. Illustrator and Photoshop have written some MiB, with small pictures and the history of layers."""
 _LONGEST_TABLE: Final = 16 << 20
 _MOST_SECTIONS: Final = 64
 """Updates of a file, each with a table of its own, and the parts of a table."""
@@ -63,12 +65,18 @@ class Objects:
         return any(b"/Encrypt" in section.trailer for section in self._sections)
 
     def metadata(self) -> bytes | None:
-        """The XMP packet of the document as a whole, or None."""
+        """The XMP packet of the document as a whole, or None.
+
+        Raises:
+            TooMuchError: it is longer than any real one.
+        """
         number = reference(self.catalog, b"Metadata")
         at = self._place(number) if number is not None else None
         if at is None:
             return None
-        data = self._stream(at, LONGEST_STREAM)
+        data = self._stream(at, LONGEST_PACKET + 1)
+        if data and len(data) > LONGEST_PACKET:
+            raise TooMuchError("its XMP packet is longer than any real one")
         return data if data and (b"xmpmeta" in data or b"RDF" in data or b"\0R\0D\0F" in data) else None
 
     def lookup(self, number: int) -> bytes | None:
