@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -15,34 +11,11 @@ from censusd.filesystem import listing
 from censusd.model import Scope, Trigger
 from censusd.sync import huge
 from censusd.sync.reconciler import Options
+from tests.tools.auditing import audited
 from tests.tools.library import Library, disk
 from tests.tools.trees import fill
 
 SLICE = 10
-_RECORDERS: list[list[str]] = []
-
-
-def _note_listings(event: str, arguments: tuple[Any, ...]) -> None:
-    """Python tells of every os.scandir(); such a hook can never be removed again, so it had better do nothing else."""
-    if event == "os.scandir" and _RECORDERS:
-        place = arguments[0]
-        where = os.readlink(f"/proc/self/fd/{place}") if isinstance(place, int) else os.fsdecode(place)
-        for recorder in _RECORDERS:
-            recorder.append(where)
-
-
-sys.addaudithook(_note_listings)
-
-
-@contextmanager
-def listings() -> Iterator[list[str]]:
-    """The directories that this process lists while the block lasts."""
-    listed: list[str] = []
-    _RECORDERS.append(listed)
-    try:
-        yield listed
-    finally:
-        _RECORDERS.remove(listed)
 
 
 @pytest.fixture
@@ -69,7 +42,7 @@ def check(library: Library, added: int = 0, updated: int = 0, moved: int = 0, re
     assert (counts.added, counts.updated, counts.moved, counts.removed) == (added, updated, moved, removed)
     assert library.records() == disk(library.root)
     assert has_digest(library, "huge")
-    with listings() as listed:
+    with audited("os.scandir") as listed:
         operation = library.reconcile()
     assert operation.counts.changed == 0
     assert operation.counts.files_scanned == len(disk(library.root))
@@ -173,7 +146,7 @@ def test_sixty_thousand_files_in_one_directory(library: Library) -> None:
     library.write("other/file")
     assert library.reconcile().counts.added == 60_001
     ids = library.ids()
-    with listings() as listed:
+    with audited("os.scandir") as listed:
         assert library.reconcile().counts.changed == 0
     assert listed.count(str(directory)) <= 1
     changes: list[tuple[Callable[[], object], dict[str, list[str]]]] = [
@@ -186,7 +159,7 @@ def test_sixty_thousand_files_in_one_directory(library: Library) -> None:
     for change, names in changes:
         change()
         scope = Scope(names={place: dict.fromkeys(some, False) for place, some in names.items()})
-        with listings() as listed:
+        with audited("os.scandir") as listed:
             operation = library.reconcile(scope, Trigger.REALTIME)
         assert operation.counts.changed == 1
         assert operation.counts.files_scanned <= 4
@@ -198,3 +171,13 @@ def test_sixty_thousand_files_in_one_directory(library: Library) -> None:
     # The next pass has to compare once, and finds nothing; from then on it is as before.
     assert library.reconcile().counts.changed == 0
     assert has_digest(library, "huge")
+
+
+def test_so_many_names_that_the_directory_is_listed_instead(small: Library) -> None:
+    for number in range(2 * SLICE):
+        small.write(f"huge/new{number:02}")
+    (small.root / "huge/f00").unlink()
+    operation = small.reconcile(Scope(directories=("huge",)), Trigger.REALTIME)
+    assert (operation.counts.added, operation.counts.removed) == (2 * SLICE, 1)
+    assert small.records() == disk(small.root)
+    assert has_digest(small, "huge")

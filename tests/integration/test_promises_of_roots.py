@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from censusd.errors import RootOfflineError
@@ -17,6 +19,7 @@ from censusd.model import OperationStatus, Scope, Trigger
 from censusd.sync.reconciler import Options
 from tests.tools.library import Library, disk, opened
 from tests.tools.private import mount, privately, unmount
+from tests.tools.waiting import until
 
 RELEASED = Options(released=True)
 
@@ -155,6 +158,30 @@ def test_promise_3_a_root_taken_away_during_a_pass_loses_nothing(library: Librar
     library.root.rmdir()
     (library.root.parent / "away").rename(library.root)
     assert library.reconcile().counts.removed == 1
+
+
+def test_promise_3_a_root_taken_away_at_the_last_moment_loses_nothing(library: Library, database: str) -> None:
+    fill(library.root)
+    library.reconcile()
+    (library.root / "d/f0").unlink()
+    failures: list[Exception] = []
+
+    def look() -> None:
+        try:
+            library.names("d", "f0")
+        except RootOfflineError as error:
+            failures.append(error)
+
+    with untouched(library), psycopg.connect(database, autocommit=True) as watching, psycopg.connect(database) as other:
+        other.execute("SELECT 1 FROM repositories FOR UPDATE")  # so that the deletion waits in its transaction
+        looking = threading.Thread(target=look)
+        looking.start()
+        until(lambda: watching.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+        library.root.rename(library.root.parent / "away")
+        other.rollback()
+        looking.join()
+    assert len(failures) == 1
+    assert "there is nothing at this path" in str(failures[0])
 
 
 def _unmounted(scratch: str, database: str) -> None:

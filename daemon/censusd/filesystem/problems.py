@@ -37,6 +37,8 @@ _KINDS: Final = {
 
 def problem_of(error: OSError) -> Problem:
     """The problem that an ``OSError`` stands for, with its own words and the symbol people search for."""
-    number = error.errno or 0
+    number = error.errno
+    if number is None:
+        return Problem(ProblemKind.OTHER, str(error))
     symbol = errno.errorcode.get(number, f"errno {number}")
     return Problem(_KINDS.get(number, ProblemKind.OTHER), f"{error.strerror or os.strerror(number)} ({symbol})")

@@ -23,6 +23,7 @@ from censusd.filesystem.listing import OPEN_DIRECTORY
 from censusd.filesystem.patterns import Patterns
 from censusd.filesystem.problems import problem_of
 from censusd.model import Listing, ProblemKind
+from tests.tools.auditing import audited
 from tests.tools.git_oracle import GitOracle
 from tests.tools.private import become_nobody, let_others_through, privately
 from tests.tools.walking import entries, observations
@@ -230,7 +231,9 @@ def test_what_is_no_file_is_no_ignore_file(tmp_path: Path, kind: object) -> None
     make(tmp_path, "x")
     kind(tmp_path / ".censusignore")
     before = len(os.listdir("/proc/self/fd"))
-    assert visible(tmp_path, IgnorePolicy()) - {"rules"} == {"x"}
+    with audited("open") as opened:
+        assert visible(tmp_path, IgnorePolicy()) - {"rules"} == {"x"}
+    assert ".censusignore" not in opened  # to open a device may do something to it
     assert len(os.listdir("/proc/self/fd")) == before
 
 
