@@ -76,6 +76,8 @@ class Looks:
             is_all: whether nothing else is going on, so that what leads to no subtree ends the reconcile.
         """
         self.waiting = 0
+        if not is_all:
+            self._asked.clear()
         while self._names or self._directories:
             names, directories = self._take()
             observations = [self._tree.look(path, frozenset(wanted)) for path, wanted in names.items()]
@@ -100,6 +102,8 @@ class Looks:
                 self._directories.add(path)
         for path in plan.unresolved:
             self.ask_parent(path)
+        # A listing does not hold the files of a huge directory; a walk reads them in slices.
+        self.subtrees.update(record.path for record, _ in plan.huge)
         self.ask_linked(plan)
 
     def _take(self) -> tuple[dict[str, dict[str, bool]], list[str]]:
