@@ -36,6 +36,8 @@ _DIRECTORY_AS_FILES: Final = 10
 
 _FEWEST_AT_ONCE: Final = 4
 _MOST_AT_ONCE: Final = 256
+_MOST_CHARACTERS: Final = 1 << 20
+"""Of the paths in a request, which then fits a frame with one path more. A longer path is not sent at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Help:
     """On what terms a walk takes help.
 
     Attributes:
-        most: how many helper processes; 0 for none, None for as many as there are cores, up to ``MOST_HELPERS``.
+        most: how many helper processes; 0 for none, None for as many as there are cores to use, up to ``MOST_HELPERS``.
         after: seconds of listing in this process before they are called, who take half of that to start; 0 where the
             file system may not answer, so that nothing but a helper should ask it.
         patience: seconds without a sign of life until a helper counts as stuck and its directories as unseen, or twice
@@ -99,7 +101,7 @@ class Walk:
         self._ready: deque[Observation] = deque()
         self._helpers: list[Helper] = []
         self._spare = _REPLACEMENTS
-        self._called = self._is_dead = False
+        self._called = self._hangs = False
         self._alone = 0.0
         self._files_each = 0.0
 
@@ -143,14 +145,15 @@ class Walk:
                 continue
             elif not (ask and self._stack):
                 return None
-            elif self._helpers and not self._terms.after:
+            elif self._helpers and (self._hangs or not self._terms.after):
                 self._wait(_TICK)
             else:
                 self._wait(0.0)
                 self._list_here(self._stack.pop())
 
     def _list_here(self, path: str) -> None:
-        if self._is_dead:
+        if self._hangs and not self._helpers:
+            # What held up every helper would hold up the daemon now.
             self._got(_unanswered(path, self._terms.patience))
             return
         before = time.monotonic()
@@ -173,7 +176,7 @@ class Walk:
             return
         self._called = True
         most = self._terms.most
-        for _ in range(min(os.cpu_count() or 1, MOST_HELPERS) if most is None else most):
+        for _ in range(min(len(os.sched_getaffinity(0)), MOST_HELPERS) if most is None else most):
             self._start()
 
     def _start(self) -> None:
@@ -187,8 +190,7 @@ class Walk:
         most = int(_FILES_AT_ONCE / (self._files_each + _DIRECTORY_AS_FILES))
         most = min(max(most, _FEWEST_AT_ONCE), _MOST_AT_ONCE)
         for helper in [helper for helper in self._helpers if helper.is_up and len(helper.waiting) <= most]:
-            share = min(most, -(-len(self._stack) // len(self._helpers)))
-            paths = [path for path in (self._stack.pop() for _ in range(share)) if self._is_covered(path)]
+            paths = self._pop(min(most, -(-len(self._stack) // len(self._helpers))))
             if not paths:
                 continue
             helper.ask(paths)
@@ -196,6 +198,21 @@ class Walk:
                 helper.send()
             except HelperFaultError as error:
                 self._lose(helper, str(error))
+
+    def _pop(self, most: int) -> list[str]:
+        """The next directories to ask for, covered."""
+        # What was open for the last ones may have been renamed since.
+        self._tree.refresh()
+        paths: list[str] = []
+        characters = 0
+        while self._stack and len(paths) < most and characters < _MOST_CHARACTERS:
+            path = self._stack.pop()
+            characters += len(path)
+            if len(path) > _MOST_CHARACTERS:
+                self._list_here(path)
+            elif self._is_covered(path):
+                paths.append(path)
+        return paths
 
     def _is_covered(self, path: str) -> bool:
         if self._cover is not None:
@@ -249,9 +266,8 @@ class Walk:
         """Do without a helper that does not come back from where it is, and without its directories."""
         self._ready.extend(_unanswered(path, self._terms.patience) for path in helper.waiting)
         self._fault(f"a process that helped listing is stuck; its {len(helper.waiting)} directories count as unseen")
+        self._hangs = True
         self._replace(helper)
-        # Whoever would list them now might be stuck as well, and would be the daemon itself.
-        self._is_dead = not self._helpers
 
     def _replace(self, helper: Helper) -> None:
         self._helpers.remove(helper)

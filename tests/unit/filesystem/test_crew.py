@@ -207,6 +207,15 @@ def test_a_listing_too_large_to_send_is_made_here(tmp_path: Path, monkeypatch: p
     assert not faults
 
 
+def test_paths_too_long_to_send_are_listed_here(wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "_MOST_CHARACTERS", 5)
+    covered: list[str] = []
+    with walk(wide, cover=lambda path, _: covered.append(path)) as walking:
+        found = seen(list(walking))
+    assert found == seen(observed(wide, ALONE))
+    assert sorted(covered) == sorted(found)
+
+
 def _closed_doors(root: str) -> None:
     # Root's children lose root's rights to every file; nobody else has them anyway. From <linux/prctl.h> and
     # <linux/capability.h>: PR_CAPBSET_DROP of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
