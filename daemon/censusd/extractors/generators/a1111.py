@@ -25,7 +25,8 @@ from censusd.extractors.generators.base import (
     whole_of,
 )
 
-LONGEST: Final = 1 << 20
+LONGEST: Final = 1 << 18
+"""Characters that are looked at. Long ones hold the prompts of a dozen detailers and the ids of all resources."""
 MOST_SETTINGS: Final = 300
 
 _NEGATIVE: Final = "Negative prompt:"
@@ -35,6 +36,7 @@ _KEY: Final = re.compile(r"\s*(\w[\w \-/.()#&'+]{0,79}):(?:\s|(?=[\"\[{])|$)")
 _LORA: Final = re.compile(r"<(?:lora|lyco|lora_sdxl):([^:<>\n]{1,200})((?::[^:<>\n]{0,40}){0,4})>")
 _SIZE: Final = re.compile(r"(\d{1,6})\s*x\s*(\d{1,6})", re.ASCII)
 _TEMPLATE: Final = re.compile(r"(Template|Negative Template):")
+_NOTHING: Final = re.compile(r"\s*$")
 _END: Final = re.compile(r"\s*(?:,|$)")
 _END_OF_LIST: Final = re.compile(r"\][ \t]*(?:,|$)")
 _DECODER: Final = json.JSONDecoder(strict=False)
@@ -163,7 +165,7 @@ def _value(line: str, at: int) -> tuple[Json, int]:
         if line[at] == "[" and (closing := _END_OF_LIST.search(line, at)):
             return line[at : closing.start() + 1], closing.end()
     comma = line.find(",", at)
-    while comma >= 0 and line[comma + 1 :].strip() and not _KEY.match(line, comma + 1):
+    while comma >= 0 and not _KEY.match(line, comma + 1) and not _NOTHING.match(line, comma + 1):
         comma = line.find(",", comma + 1)
     end = comma if comma >= 0 else len(line)
     return line[at:end].strip(), end + 1

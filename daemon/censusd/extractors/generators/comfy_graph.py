@@ -15,6 +15,9 @@ from censusd.extractors.generators.base import object_of, text_of, whole_of
 
 MOST_NODES: Final = 5_000
 MOST_INPUTS: Final = 200
+MOST_PARTS: Final = 100_000
+"""Nodes and links that are looked at in all, each as often as the subgraph it is in is used."""
+LONGEST_NAME: Final = 80
 DEEPEST: Final = 8
 """Subgraphs within subgraphs."""
 
@@ -110,7 +113,8 @@ def from_prompt(prompt: Mapping[str, object]) -> Graph:
             continue
         inputs = value.get("inputs")
         named = list(inputs.items())[:MOST_INPUTS] if isinstance(inputs, dict) else []
-        graph[key] = Node(key, value["class_type"], {name: _linked(each, prompt) for name, each in named})
+        linked = {name: _linked(each, prompt) for name, each in named if len(name) <= LONGEST_NAME}
+        graph[key] = Node(key, value["class_type"][:LONGEST_NAME], linked)
     return graph
 
 
@@ -124,61 +128,70 @@ def _linked(value: object, prompt: Mapping[str, object]) -> object:
 def from_workflow(workflow: Mapping[str, object]) -> Graph:
     """The graph of a workflow, with its subgraphs unfolded; empty if it is none."""
     definitions = object_of(workflow.get("definitions")).get("subgraphs")
-    subgraphs = {each["id"]: each for each in _objects(definitions) if isinstance(each.get("id"), str)}
-    graph: Graph = {}
-    _unfold(workflow, subgraphs, "", {}, graph)
-    _connect_named(graph)
-    return graph
+    unfolding = _Unfolding({each["id"]: each for each in _objects(definitions) if isinstance(each.get("id"), str)})
+    unfolding.level(workflow, "", {})
+    _connect_named(unfolding.graph)
+    return unfolding.graph
 
 
 def _objects(value: object) -> list[dict[str, object]]:
     return [each for each in value[:MOST_NODES] if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _unfold(
-    level: Mapping[str, object],
-    subgraphs: Mapping[object, dict[str, object]],
-    prefix: str,
-    given: Mapping[int, object],
-    graph: Graph,
-) -> dict[int, object]:
-    """Add one level's nodes to the graph.
+class _Unfolding:
+    """A workflow on its way to a graph.
 
     Args:
-        level: the workflow, or a subgraph's definition.
         subgraphs: all definitions, by id.
-        prefix: what the ids of this level's nodes begin with.
-        given: what the level gets from outside, by slot.
-        graph: where to add the nodes.
 
-    Returns:
-        What the level gives to the outside, by slot.
+    Attributes:
+        graph: the nodes so far.
     """
-    links: dict[object, object] = {}
-    outside: dict[int, object] = {}
-    for number, origin, slot, target, end in _links(level.get("links")):
-        source: object = given.get(slot) if origin == _INPUT_NODE else Link(f"{prefix}{origin}", slot)
-        links[number] = source
-        if target == _OUTPUT_NODE:
-            outside[end] = source
-    for each in _objects(level.get("nodes")):
-        if len(graph) >= MOST_NODES:
-            break
-        if each.get("mode") == _NEVER or not isinstance(each.get("type"), str):
-            continue
-        kind = str(each["type"])
-        inner = subgraphs.get(kind)
+
+    def __init__(self, subgraphs: Mapping[object, dict[str, object]]) -> None:
+        self.graph: Graph = {}
+        self._subgraphs = subgraphs
+        self._parts_left = MOST_PARTS
+
+    def level(self, level: Mapping[str, object], prefix: str, given: Mapping[int, object]) -> dict[int, object]:
+        """Add one level's nodes to the graph.
+
+        Args:
+            level: the workflow, or a subgraph's definition.
+            prefix: what the ids of this level's nodes begin with.
+            given: what the level gets from outside, by slot.
+
+        Returns:
+            What the level gives to the outside, by slot.
+        """
+        links: dict[object, object] = {}
+        outside: dict[int, object] = {}
+        nodes, connections = _objects(level.get("nodes")), _links(level.get("links"))
+        self._parts_left -= len(nodes) + len(connections)
+        if self._parts_left < 0:
+            return {}
+        for number, origin, slot, target, end in connections:
+            source: object = given.get(slot) if origin == _INPUT_NODE else Link(f"{prefix}{origin}", slot)
+            links[number] = source
+            if target == _OUTPUT_NODE:
+                outside[end] = source
+        for each in nodes:
+            if len(self.graph) < MOST_NODES and each.get("mode") != _NEVER and isinstance(each.get("type"), str):
+                self._node(each, prefix, links)
+        return outside
+
+    def _node(self, each: Mapping[str, object], prefix: str, links: Mapping[object, object]) -> None:
+        kind = str(each["type"])[:LONGEST_NAME]
+        inner = self._subgraphs.get(kind)
         node = Node(f"{prefix}{each.get('id')}", kind, _inputs(each, links, inner))
-        graph[node.id] = node
+        self.graph[node.id] = node
         if each.get("mode") == _BYPASS:
-            node.outputs = _passed(each, node.inputs)
-            node.inputs = {}
-        elif inner and prefix.count(":") < DEEPEST:
+            node.outputs, node.inputs = _passed(each, node.inputs), {}
+        elif inner and prefix.count(":") < DEEPEST and self._parts_left > 0:
             names = [str(entry.get("name")) for entry in _objects(inner.get("inputs"))]
             slots = {slot: node.inputs.get(name) for slot, name in enumerate(names)}
-            node.outputs = _unfold(inner, subgraphs, f"{node.id}:", slots, graph)
-            _set_inner_widgets(each, node, graph)
-    return outside
+            node.outputs = self.level(inner, f"{node.id}:", slots)
+            _set_inner_widgets(each, node, self.graph)
 
 
 def _links(value: object) -> list[tuple[object, object, int, object, int]]:
@@ -212,7 +225,7 @@ def _inputs(
         source = links.get(number) if isinstance(number, (int, str)) else None
         if name and source is not None:
             inputs[name] = source
-    return inputs
+    return {name: value for name, value in inputs.items() if len(name) <= LONGEST_NAME}
 
 
 def _passed(node: Mapping[str, object], inputs: Mapping[str, object]) -> dict[int, object]:

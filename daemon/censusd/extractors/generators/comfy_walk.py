@@ -15,7 +15,7 @@ from typing import Final
 from censusd.extractors.generators.base import LONGEST_PROMPT, number_of, text_of
 from censusd.extractors.generators.comfy_graph import Graph, Link, Node
 
-MOST_STEPS: Final = 50_000
+MOST_STEPS: Final = 200_000
 DEEPEST: Final = 64
 
 _WORDS: Final = re.compile(
@@ -27,7 +27,7 @@ _CONDITIONING: Final = re.compile(
     r"(?:opt_|base_|orig_|in_)?(?:cond(?:itioning)?|text_embeds?|embeds|pipe|basic_pipe|sdxl_pipe|ctx|context|guider)"
     r"(?:_?\w{0,12})|\*|.*_(?:pipe|ctx)|.*conditioning.*"
 )
-_POSITIVE: Final = re.compile(r"(?:.*_)?(?:pos|positive|positif)(?:_?\w*)?|cond1")
+_POSITIVE: Final = re.compile(r"(?:.*_)?(?:pos|positive|positif)(?:_?\w*)?|cond[12]")
 _NEGATIVE: Final = re.compile(r"(?:.*_)?(?:neg|negative|uncond|unconditioning)(?:_?\w*)?")
 _NOT_WORDS: Final = re.compile(
     r".*(?:name|model|vae|delimiter|separator|wildcard_?mode|seed|file|path|type|format|mode).*"
@@ -36,7 +36,7 @@ _OTHER: Final = re.compile(r".*(?:model|clip|vae|image|latent|mask|control|sampl
 """Links that no words come through, to be left out where nothing else helps."""
 _PASS: Final = re.compile(r"reroute|passthrough", re.IGNORECASE)
 _SWITCH: Final = re.compile(r"switch", re.IGNORECASE)
-_CHOICE: Final = ("select", "index", "switch", "input_number", "which", "choice", "boolean", "condition")
+_CHOICE: Final = ("select", "Input", "index", "switch", "input_number", "which", "choice", "boolean", "condition")
 _JOIN: Final = re.compile(r"concat|join|append|combine", re.IGNORECASE)
 _GLUE: Final = ("delimiter", "separator", "delimeter")
 
@@ -105,6 +105,7 @@ class Walk:
         queue, seen = deque([start]), {start.id}
         while queue:
             node = queue.popleft()
+            self._steps -= len(node.inputs)
             for name, value in node.inputs.items():
                 if through is not None and name not in through and (node is start or not _SWITCH.search(node.kind)):
                     continue

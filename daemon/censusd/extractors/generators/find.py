@@ -103,7 +103,7 @@ def _recognize(text: str, known: dict[str, object]) -> None:
             if name in found:
                 known.setdefault(name, found[name])
     else:
-        for name in ("parameters", "extraMetadata", "invokeai_metadata", "sd-metadata"):
-            if name in found:
-                known.setdefault("parameters" if name == "extraMetadata" else name, found[name])
+        for name in _KNOWN:
+            if name in found and name != "prompt":
+                known.setdefault(name, found[name])
         known.setdefault("parameters", found)

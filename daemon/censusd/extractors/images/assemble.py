@@ -61,8 +61,8 @@ def assemble(reader: Reader, found: Found, source: Source) -> Extraction:
         kind=Kind.GENERATED_IMAGE if generation or by_source else Kind.IMAGE,
         mime_type=found.mime_type,
         title=_text(facts.get("title")),
-        width=found.width or None,
-        height=found.height or None,
+        width=_size(found.width),
+        height=_size(found.height),
         duration=found.duration if found.frames > 1 else None,
         created=_text(facts.get("created")),
         latitude=latitude,
@@ -71,6 +71,10 @@ def assemble(reader: Reader, found: Found, source: Source) -> Extraction:
         entities=tuple(_entities(facts, generation)),
         problem=Problem(ProblemKind.OTHER, found.trouble) if found.trouble else None,
     )
+
+
+def _size(pixels: int | None) -> int | None:
+    return pixels if pixels and 0 < pixels < 1 << 31 else None
 
 
 def _packet(data: bytes, found: Found) -> Facts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from censusd.extractors.boxes import Box, body, boxes, find, inside
+from censusd.extractors.boxes import Box, body, boxes, inside
 from censusd.extractors.images.found import LONGEST_TEXT, Found
 from censusd.extractors.images.jpeg import add_exif
 from censusd.extractors.reading import FormatError, Reader
@@ -22,6 +22,8 @@ BRANDS: Final = {
     b"mif1": "image/heif",
     b"msf1": "image/heif-sequence",
 }
+MOST_PARTS: Final = 64
+"""Boxes that a file consists of. Sequences have some more than pictures."""
 MOST_ITEMS: Final = 4_096
 """The largest pictures consist of some hundred tiles, each an item."""
 LONGEST_TABLE: Final = 1 << 20
@@ -49,7 +51,10 @@ def read(reader: Reader, found: Found) -> None:
     Raises:
         FormatError: there is no list of items, or it cannot be.
     """
-    meta = find(reader, 0, reader.size, b"meta")
+    parts = list(boxes(reader, 0, reader.size, MOST_PARTS))
+    if any(part.cut for part in parts):
+        found.has_trouble("it is cut off")
+    meta = next((part for part in parts if part.kind == b"meta"), None)
     if meta is None:
         raise FormatError("it has no list of what is in it")
     children = {box.kind: box for box in inside(reader, meta, 4)}

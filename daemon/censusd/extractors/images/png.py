@@ -109,7 +109,7 @@ def _raw_profile(name: str, value: bytes, found: Found) -> None:
     if len(parts) != 3:
         return
     try:
-        data = binascii.unhexlify(b"".join(parts[2].split()))
+        data = binascii.unhexlify(parts[2].translate(None, b" \t\r\n"))
     except ValueError:
         found.has_trouble(f"its raw profile {name[:20]!r} is not hexadecimal")
         return

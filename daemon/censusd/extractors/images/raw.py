@@ -53,6 +53,7 @@ MIME_TYPES: Final = {
 _MAKERS: Final = {"canon": "cr2", "nikon": "nef", "sony": "arw", "pentax": "pef", "samsung": "srw"}
 _RAW_COMPRESSIONS: Final = frozenset({34713, 32767, 32770, 65535})  # Nikon, Sony, Samsung, Pentax
 _RAW_COLOURS: Final = frozenset({32803, 34892})  # colour filter array, linear raw
+_MOST_PARTS: Final = 64
 _MOST_DIRECTORIES: Final = 1_000
 _SIZE_TAGS: Final = frozenset({0x00FE, 0x0100, 0x0101, 0x0103, 0x0106, 0xC620})
 _PANASONIC: Final = frozenset({*range(1, 8), 0x2E})
@@ -191,6 +192,8 @@ def read_raf(reader: Reader, found: Found) -> None:
     offsets = [int.from_bytes(head[at : at + 4], "big") for at in range(0, 16, 4)]
     _add_preview(reader.at(offsets[0], min(offsets[1], _LONGEST_PREVIEW)), found)
     table = reader.at(offsets[2], min(offsets[3], _LONGEST_SHORT))
+    if max(offsets[0] + offsets[1], offsets[2] + offsets[3]) > reader.size:
+        found.has_trouble("it is cut off")
     at = 4
     for _ in range(min(int.from_bytes(table[:4], "big"), 256)):
         tag, length = int.from_bytes(table[at : at + 2], "big"), int.from_bytes(table[at + 2 : at + 4], "big")
@@ -208,18 +211,22 @@ def read_cr3(reader: Reader, found: Found) -> None:
     Raises:
         FormatError: Canon's box is not there.
     """
+    parts = list(boxes(reader, 0, reader.size, _MOST_PARTS))
+    if any(part.cut for part in parts):
+        found.has_trouble("it is cut off")
     canon = find(reader, 0, reader.size, b"moov", _CANON_DATA)
     if canon is None:
         raise FormatError("it has no box with Canon's metadata")
     whole = Directories()
     for box in inside(reader, canon):
         if box.kind in _CANON_PARTS and box.length <= LONGEST_TEXT:
+            found.allow(box.length)
             tiff = Tiff(Reader.of(reader.exactly(box.body, box.length, "metadata")))
             name, wanted = _CANON_PARTS[box.kind]
             setattr(whole, name, tiff.directory(tiff.first, wanted)[0])
             whole.little = tiff.little
     found.directories.append(whole)
     found.width, found.height = _raw_size([whole.image], whole)
-    for box in boxes(reader, 0, reader.size, 64):
+    for box in parts:
         if box.kind == _CANON_XMP and box.length <= LONGEST_TEXT:
             found.add_xmp(reader.at(box.body, box.length))

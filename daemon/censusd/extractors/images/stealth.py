@@ -26,7 +26,6 @@ _MARKS: Final = {
     b"stealth_rgbinfo": ("rgb", False),
     b"stealth_rgbcomp": ("rgb", True),
 }
-_FIRST: Final = tuple(b"s"[0] >> shift & 1 for shift in range(7, -1, -1))
 _CHANNELS: Final = {2: 3, 6: 4}
 
 
@@ -46,11 +45,12 @@ def read(reader: Reader) -> str | None:
         return None
     if (1 + width * channels) * height > MOST_PIXELS:
         return None
-    for kind, first in (("alpha", 3), ("rgb", 0)):
-        if kind == "alpha" and channels < 4:
+    for kind, wanted in (("alpha", range(3, 4)), ("rgb", range(3))):
+        if wanted.stop > channels:
             continue
-        columns = _Columns(reader, width, height, channels, range(3, 4) if first else range(3))
-        if columns.begins_with(_FIRST):
+        columns = _Columns(reader, width, height, channels, wanted)
+        # Nearly every picture is told by its first letter; few of the others by what more there is in the first column.
+        if columns.may_begin(8) and columns.may_begin(8 * LONGEST_NAME):
             text = _text(columns, kind)
             if text is not None:
                 return text
@@ -85,14 +85,16 @@ class _Columns:
         self._column = 0
         self._bits: list[int] = []
 
-    def begins_with(self, bits: tuple[int, ...]) -> bool:
-        """Whether the first bits are these; reads only as many rows as that takes."""
-        rows = -(-len(bits) // len(self._wanted))
+    def may_begin(self, most: int) -> bool:
+        """Whether the first bits may be a mark's: up to ``most`` of them, those in the first column."""
+        rows = min(-(-most // len(self._wanted)), self._height)
         self._rows = list(_inflate(self._reader, 1 + self._width * self._channels, rows))
-        found = self._unfilter(0)[: len(bits)] if len(self._rows) == rows else []
+        found = self._unfilter(0)[:most]
         self._rows = None
         self._left = [[0] * self._height for _ in self._wanted]
-        return tuple(found) == bits
+        return len(found) == min(most, rows * len(self._wanted)) and any(
+            found == [mark[at >> 3] >> 7 - (at & 7) & 1 for at in range(len(found))] for mark in _MARKS
+        )
 
     def take(self, length: int) -> bytes:
         """The next bytes.
