@@ -66,6 +66,38 @@ def record(cursor: Cursor, lease: Lease, operation: SyncOperation) -> int:
     return int(_one(cursor)[0])
 
 
+def add_to_stretch(cursor: Cursor, repository_id: UUID, operation: SyncOperation) -> int:
+    """Record one batch of a stretch of deep scanning, in the batch's transaction. Returns the number of the row.
+
+    A stretch is one row that grows, and is true after each batch; it needs no lease, and nobody to close it.
+
+    Args:
+        cursor: an open transaction.
+        repository_id: the repository.
+        operation: what this batch did; its id is that of the stretch's row, or 0 to begin one. The duration is the
+            stretch's until now.
+    """
+    counts = operation.counts
+    values = {
+        "repository": repository_id,
+        "id": operation.id,
+        "type": operation.type,
+        "trigger": operation.trigger,
+        "scope": operation.scope,
+        "duration": operation.duration,
+        "files": counts.files_scanned,
+        "bytes": counts.bytes_hashed,
+        "problems": counts.problems,
+    }
+    if operation.id:
+        cursor.execute(_SQL.extend_stretch, values)
+        row = cursor.fetchone()
+        if row is not None:
+            return int(row[0])
+    cursor.execute(_SQL.begin_stretch, values)
+    return int(_one(cursor)[0])
+
+
 def close_interrupted(cursor: Cursor, lease: Lease, *, own: bool = False) -> int:
     """Close, as failed, every row that an earlier owner left running. Returns how many.
 

@@ -116,6 +116,17 @@ def begin_write(cursor: Cursor, lease: Lease) -> int:
     return int(row[0])
 
 
+def begin_unfenced_write(cursor: Cursor, repository_id: UUID) -> int | None:
+    """Begin a transaction that writes to rows without owning the repository: puts it in order and numbers it.
+
+    Only for what is written by compare-and-set, as the deep scan does, and never for paths. None if the repository is
+    no more.
+    """
+    cursor.execute(_SQL.begin_unfenced_write, (repository_id,))
+    row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
 def notify(cursor: Cursor, repository_id: UUID, change_number: int) -> None:
     """Tell listeners, when this transaction commits, that there are changes up to ``change_number``."""
     cursor.execute(_SQL.notify, (str(repository_id), change_number))

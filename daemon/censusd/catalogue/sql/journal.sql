@@ -23,6 +23,21 @@ SELECT %(repository)s, %(type)s, %(trigger)s, %(scope)s, %(status)s, %(token)s, 
        clock_timestamp() - make_interval(secs => %(duration)s), clock_timestamp(), round(%(duration)s * 1000)
 RETURNING id
 
+-- name: begin_stretch
+INSERT INTO sync_operations (repository_id, operation_type, trigger, scope, status, files_scanned,
+       problems, bytes_hashed, start_time, end_time, duration_ms)
+SELECT %(repository)s, %(type)s, %(trigger)s, %(scope)s, 'completed', %(files)s, %(problems)s, %(bytes)s,
+       clock_timestamp() - make_interval(secs => %(duration)s), clock_timestamp(), round(%(duration)s * 1000)
+RETURNING id
+
+-- name: extend_stretch
+UPDATE sync_operations
+   SET files_scanned = files_scanned + %(files)s,
+       problems = problems + %(problems)s, bytes_hashed = bytes_hashed + %(bytes)s,
+       end_time = clock_timestamp(), duration_ms = round(%(duration)s * 1000)
+ WHERE repository_id = %(repository)s AND id = %(id)s AND status = 'completed'
+RETURNING id
+
 -- name: close_interrupted
 UPDATE sync_operations
    SET status = 'failed', end_time = now(),

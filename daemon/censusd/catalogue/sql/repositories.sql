@@ -29,6 +29,9 @@ UPDATE repositories SET lease_owner = NULL, lease_expires_at = NULL WHERE id = %
 -- name: begin_write
 UPDATE repositories SET change_number = change_number + 1 WHERE id = %s AND lease_token = %s RETURNING change_number
 
+-- name: begin_unfenced_write
+UPDATE repositories SET change_number = change_number + 1 WHERE id = %s RETURNING change_number
+
 -- name: notify
 SELECT pg_notify('censusd_changes', json_build_object('repository', %s::text, 'change_number', %s::bigint)::text)
 

@@ -1,0 +1,349 @@
+"""The deep scan's queue: files whose content has to be looked at, claimed by one worker at a time, wherever it runs.
+
+A claim is a row with a lease. What a worker finds out is written by compare-and-set against the version that it was
+given, so that a lease need not be trusted: it only saves doing work twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from censusd.catalogue.connection import Cursor
+from censusd.catalogue.queries import Queries
+from censusd.model import RepositoryState
+
+_SQL: Final = Queries("deep_queue.sql")
+
+MOST_ATTEMPTS: Final = 3
+"""After so many failures a file is quarantined."""
+
+_FAILED_DELAY: Final = 60.0
+_PUT_OFF_DELAY: Final = 2.0
+_LARGEST: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRepository:
+    """What the deep scan looks at again and again of a repository.
+
+    Attributes:
+        id: its row.
+        name: its name.
+        state: what is believed of it.
+        change_number: the number of its last change.
+        busy: whether a pass is running over it.
+        quiet: seconds since something was last found changed in it; None if that was long ago.
+    """
+
+    id: UUID
+    name: str
+    state: RepositoryState
+    change_number: int
+    busy: bool
+    quiet: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of the waiting files are wanted.
+
+    Attributes:
+        after: only those with a greater change number.
+        until: only those with no greater change number.
+        largest: only those of at most so many bytes.
+        file: only this row.
+        below: only those in these directories and below; None for all.
+        outside: but not those in these directories and below.
+    """
+
+    after: int = -1
+    until: int = _LARGEST
+    largest: int = _LARGEST
+    file: int | None = None
+    below: tuple[str, ...] | None = None
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedFile:
+    """A file that this worker has claimed, as the catalogue has it.
+
+    Attributes:
+        id: its row.
+        directory: relative path of its directory.
+        name: its name.
+        size: bytes.
+        mtime_ns: as in ``Fingerprint``.
+        ctime_ns: as in ``Fingerprint``.
+        inode: as in ``Fingerprint``.
+        change_number: of its row.
+        attempts: how often it has failed before.
+        keeps_hash: whether only its metadata is wanted.
+    """
+
+    id: int
+    directory: str
+    name: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    change_number: int
+    attempts: int = field(compare=False)
+    keeps_hash: bool
+
+
+def overview(cursor: Cursor, names: Collection[str]) -> list[QueuedRepository]:
+    """How the given repositories stand, those of them that there are."""
+    cursor.execute(_SQL.overview, (list(names),))
+    return [
+        QueuedRepository(number, name, RepositoryState(state), change, busy, quiet)
+        for number, name, state, change, busy, quiet in cursor
+    ]
+
+
+def claim(
+    cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *, most: int, lease: float
+) -> list[ClaimedFile]:
+    """Take files that nobody is at, the last changed first.
+
+    Args:
+        cursor: an open transaction; the claims hold once it is committed.
+        repository_id: the repository.
+        worker: who takes them.
+        wanted: which.
+        most: how many.
+        lease: seconds after which others may take them, unless the lease is renewed.
+
+    Returns:
+        The files. Those with ``MOST_ATTEMPTS`` attempts have outlived that many workers, and are to be quarantined.
+    """
+    values = {
+        "repository": repository_id,
+        "worker": worker,
+        "after": wanted.after,
+        "until": wanted.until,
+        "largest": wanted.largest,
+        "file": wanted.file,
+        "below": list(wanted.below) if wanted.below is not None else None,
+        "outside": list(wanted.outside),
+        "most": most,
+        "lease": lease,
+    }
+    cursor.execute(_SQL.claim, values)
+    return [ClaimedFile(*row) for row in cursor]
+
+
+def complete(
+    cursor: Cursor, repository_id: UUID, change: int, done: Sequence[tuple[ClaimedFile, bytes | None]]
+) -> set[int]:
+    """Record content hashes, each if the file's row is what it was when it was claimed.
+
+    Args:
+        cursor: a transaction that was begun with a change number.
+        repository_id: the repository.
+        change: that number.
+        done: files with their hashes; None for no hash, unless the file keeps the one it has.
+
+    Returns:
+        The rows that were changed; the others have changed otherwise, and wait again.
+    """
+    if not done:
+        return set()
+    files = [file for file, _ in done]
+    values = {
+        "repository": repository_id,
+        "change": change,
+        "ids": [file.id for file in files],
+        "changes": [file.change_number for file in files],
+        "sizes": [file.size for file in files],
+        "mtimes": [file.mtime_ns for file in files],
+        "ctimes": [file.ctime_ns for file in files],
+        "inodes": [file.inode for file in files],
+        "hashes": [made for _, made in done],
+        "keeps": [file.keeps_hash for file in files],
+    }
+    cursor.execute(_SQL.complete, values)
+    return {number for (number,) in cursor}
+
+
+def finish(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int]) -> None:
+    """The claims of files that are done with."""
+    if ids:
+        cursor.execute(_SQL.finish, (repository_id, list(ids), worker))
+
+
+def let_go(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int]) -> None:
+    """Files that this worker was not at after all; for others, and at once."""
+    if ids:
+        cursor.execute(_SQL.let_go, (repository_id, list(ids), worker))
+
+
+def put_off(cursor: Cursor, repository_id: UUID, worker: str, reasons: Mapping[int, str]) -> None:
+    """Files that were not what the catalogue says: again later, each time later. It counts as no attempt."""
+    if reasons:
+        values = {
+            "repository": repository_id,
+            "worker": worker,
+            "delay": _PUT_OFF_DELAY,
+            "ids": list(reasons),
+            "reasons": list(reasons.values()),
+        }
+        cursor.execute(_SQL.put_off, values)
+
+
+def fail(
+    cursor: Cursor, repository_id: UUID, worker: str, reasons: Mapping[int, str], *, delay: float = _FAILED_DELAY
+) -> set[int]:
+    """Files that could not be read: an attempt each, and again later, or never. Returns those quarantined now."""
+    if not reasons:
+        return set()
+    values = {
+        "repository": repository_id,
+        "worker": worker,
+        "delay": delay,
+        "most": MOST_ATTEMPTS,
+        "ids": list(reasons),
+        "reasons": list(reasons.values()),
+    }
+    cursor.execute(_SQL.fail, values)
+    return {number for number, quarantined in cursor if quarantined}
+
+
+def quarantine(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int]) -> None:
+    """Give files up, for the reason on record, until they change or somebody asks to try again."""
+    if ids:
+        cursor.execute(_SQL.quarantine, (repository_id, list(ids), worker))
+
+
+def renew(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int], lease: float) -> None:
+    """Hold claims for another ``lease`` seconds."""
+    if ids:
+        cursor.execute(_SQL.renew, (lease, repository_id, list(ids), worker))
+
+
+def workers(cursor: Cursor) -> list[str]:
+    """Everybody who holds a claim."""
+    cursor.execute(_SQL.workers)
+    return [worker for (worker,) in cursor]
+
+
+def expire(cursor: Cursor, names: Collection[str]) -> int:
+    """Let the claims of workers that are no more run out now. Returns how many."""
+    if not names:
+        return 0
+    cursor.execute(_SQL.expire, (list(names),))
+    return cursor.rowcount
+
+
+def retry(cursor: Cursor, repository_id: UUID, path: str) -> int:
+    """Forget the failures of a file, or of all files below a directory. Returns how many files."""
+    cursor.execute(_SQL.retry, {"repository": repository_id, "path": path})
+    return cursor.rowcount
+
+
+def quarantined(cursor: Cursor, repository_id: UUID, most: int) -> list[tuple[object, ...]]:
+    """Files that were given up: ``(path, size, attempts, why, since)``."""
+    cursor.execute(_SQL.quarantined, (repository_id, most))
+    return cursor.fetchall()
+
+
+def count(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
+    """How many files are quarantined, and how many somebody is at."""
+    cursor.execute(_SQL.count, (repository_id,))
+    row = cursor.fetchone() or (0, 0)
+    return row[0], row[1]
+
+
+def waiting(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
+    """How many files wait to be looked at, and their bytes."""
+    cursor.execute(_SQL.waiting, (repository_id,))
+    row = cursor.fetchone() or (0, 0)
+    return row[0], row[1]
+
+
+def oldest(cursor: Cursor, repository_id: UUID, outside: Collection[str]) -> float | None:
+    """For how many seconds the file that waits longest has waited; None if none waits."""
+    cursor.execute(_SQL.oldest, {"repository": repository_id, "outside": list(outside)})
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def twins(
+    cursor: Cursor, repository_id: UUID, after: int, until: int, *, before: float, most: int
+) -> list[tuple[int, int]]:
+    """Files with the content of exactly one missing file, which are the only new ones with it.
+
+    Args:
+        cursor: an open transaction.
+        repository_id: the repository.
+        after: only where one of the two has changed after this number, and
+        until: not after this one.
+        before: seconds before the one went missing, in which the other may have turned up already.
+        most: how many pairs.
+
+    Returns:
+        Pairs of row numbers: the missing file, and the one that it may be now.
+    """
+    values = {"repository": repository_id, "after": after, "until": until, "before": before, "most": most}
+    cursor.execute(_SQL.twins, values)
+    return cursor.fetchall()
+
+
+# Upgrades ------------------------------------------------------------------------------------------------------------
+
+
+def versions(cursor: Cursor, repository_id: UUID) -> dict[str, int]:
+    """Extractor -> the version of it that the repository's files were offered to."""
+    cursor.execute(_SQL.versions, (repository_id,))
+    return dict(cursor.fetchall())
+
+
+def set_version(cursor: Cursor, repository_id: UUID, extractor: str, version: int) -> None:
+    """The repository's files were offered to this version of an extractor, or wait to be."""
+    cursor.execute(_SQL.set_version, (repository_id, extractor, version))
+
+
+def outdated(cursor: Cursor, repository_id: UUID, after: int, extractors: Mapping[str, int], most: int) -> list[int]:
+    """The next ``most`` rows after ``after`` whose metadata is of an older version of an extractor than is given."""
+    values = {
+        "repository": repository_id,
+        "after": after,
+        "extractors": list(extractors),
+        "versions": list(extractors.values()),
+        "most": most,
+    }
+    cursor.execute(_SQL.outdated, values)
+    return [number for (number,) in cursor]
+
+
+def unread(cursor: Cursor, repository_id: UUID, after: int, most: int) -> list[int]:
+    """The next ``most`` rows after ``after`` of files that no extractor took."""
+    cursor.execute(_SQL.unread, (repository_id, after, most))
+    return [number for (number,) in cursor]
+
+
+def unhashed(cursor: Cursor, repository_id: UUID, after: int, most: int) -> list[int]:
+    """The next ``most`` rows after ``after`` of files that were looked at without being hashed."""
+    cursor.execute(_SQL.unhashed, (repository_id, after, most))
+    return [number for (number,) in cursor]
+
+
+def requeue(cursor: Cursor, repository_id: UUID, change: int, ids: Collection[int], *, keeps_hash: bool) -> int:
+    """Have the content of files looked at again; their hashes stay until then. Returns how many.
+
+    Args:
+        cursor: a transaction that was begun with a change number.
+        repository_id: the repository.
+        change: that number.
+        ids: the rows.
+        keeps_hash: whether the hashes on record are right, so that only metadata is to be read.
+    """
+    cursor.execute(_SQL.requeue, (change, repository_id, list(ids)))
+    again = [number for (number,) in cursor]
+    if again and keeps_hash:
+        cursor.execute(_SQL.requeue_claims, {"repository": repository_id, "change": change, "ids": again})
+    return len(again)

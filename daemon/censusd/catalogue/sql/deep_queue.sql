@@ -1,0 +1,182 @@
+-- name: overview
+SELECT r.id, r.name, r.state, r.change_number,
+       EXISTS (SELECT FROM sync_operations o WHERE o.repository_id = r.id AND o.status = 'running'
+                  AND o.operation_type IN ('quick_scan', 'reconciliation', 'verify')),
+       (SELECT extract(epoch FROM now() - max(o.end_time))::float8 FROM sync_operations o
+         WHERE o.repository_id = r.id AND o.start_time > now() - interval '1 hour'
+           AND o.operation_type IN ('realtime', 'quick_scan', 'reconciliation', 'verify'))
+  FROM repositories r WHERE r.name = ANY(%s::text[])
+
+-- name: claim
+WITH wanted AS (
+    SELECT f.id, d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.change_number
+      FROM files f
+      JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+      LEFT JOIN deep_scan_claims c ON c.repository_id = f.repository_id AND c.file_id = f.id
+     WHERE f.repository_id = %(repository)s AND f.scan_phase = 0 AND f.state = 0
+       AND f.change_number > %(after)s AND f.change_number <= %(until)s AND f.size <= %(largest)s
+       AND (c.file_id IS NULL
+            OR (c.lease_expires_at IS NULL OR c.lease_expires_at < now())
+               AND (c.quarantined_at IS NULL OR c.change_number < f.change_number)
+               AND (c.retry_at IS NULL OR c.retry_at < now() OR c.change_number < f.change_number AND c.put_off < 8))
+       AND (%(file)s::bigint IS NULL OR f.id = %(file)s)
+       AND (%(below)s::text[] IS NULL
+            OR EXISTS (SELECT FROM unnest(%(below)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/')))
+       AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/'))
+     ORDER BY f.change_number DESC
+     LIMIT %(most)s
+       FOR NO KEY UPDATE OF f SKIP LOCKED
+), claimed AS (
+    INSERT INTO deep_scan_claims AS c (repository_id, file_id, change_number, claimed_at, lease_expires_at, worker)
+    SELECT %(repository)s, id, change_number, now(), now() + make_interval(secs => %(lease)s), %(worker)s FROM wanted
+    ON CONFLICT (repository_id, file_id) DO UPDATE
+       SET change_number = excluded.change_number, claimed_at = excluded.claimed_at, retry_at = NULL,
+           lease_expires_at = excluded.lease_expires_at, worker = excluded.worker,
+           keeps_hash = c.keeps_hash AND c.change_number = excluded.change_number,
+           -- A lease that ran out is the trace of a worker that died.
+           attempts = CASE WHEN c.change_number = excluded.change_number THEN c.attempts ELSE 0 END
+                    + CASE WHEN c.lease_expires_at IS NOT NULL THEN 1 ELSE 0 END,
+           last_error = CASE WHEN c.lease_expires_at IS NOT NULL THEN 'its worker ended without a word'
+                             WHEN c.change_number = excluded.change_number THEN c.last_error END,
+           quarantined_at = NULL
+    RETURNING file_id, attempts, keeps_hash
+)
+SELECT w.id, w.path, w.name, w.size, w.mtime_ns, w.ctime_ns, w.inode, w.change_number, c.attempts, c.keeps_hash
+  FROM wanted w JOIN claimed c ON c.file_id = w.id
+ ORDER BY w.change_number DESC
+
+-- name: oldest
+SELECT extract(epoch FROM now() - f.updated_at)::float8
+  FROM files f
+  JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+  LEFT JOIN deep_scan_claims c ON c.repository_id = f.repository_id AND c.file_id = f.id
+ WHERE f.repository_id = %(repository)s AND f.scan_phase = 0 AND f.state = 0 AND c.file_id IS NULL
+   AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/'))
+ ORDER BY f.change_number LIMIT 1
+
+-- name: complete
+UPDATE files AS f
+   SET content_hash = CASE WHEN u.keeps THEN f.content_hash ELSE u.hash END, scan_phase = 1,
+       change_number = %(change)s, updated_at = now()
+  FROM unnest(%(ids)s::bigint[], %(changes)s::bigint[], %(sizes)s::bigint[], %(mtimes)s::bigint[],
+              %(ctimes)s::bigint[], %(inodes)s::bigint[], %(hashes)s::bytea[], %(keeps)s::boolean[])
+       AS u (id, change_number, size, mtime_ns, ctime_ns, inode, hash, keeps)
+ WHERE f.repository_id = %(repository)s AND f.id = u.id AND f.state = 0 AND f.scan_phase = 0
+   AND f.change_number = u.change_number AND f.size = u.size AND f.mtime_ns = u.mtime_ns
+   AND f.ctime_ns = u.ctime_ns AND f.inode = u.inode
+RETURNING f.id
+
+-- name: let_go
+UPDATE deep_scan_claims SET worker = NULL, lease_expires_at = NULL
+ WHERE repository_id = %s AND file_id = ANY(%s::bigint[]) AND worker = %s
+
+-- name: finish
+DELETE FROM deep_scan_claims WHERE repository_id = %s AND file_id = ANY(%s::bigint[]) AND worker = %s
+
+-- name: put_off
+UPDATE deep_scan_claims
+   SET worker = NULL, lease_expires_at = NULL, put_off = least(put_off + 1, 12), last_error = u.reason,
+       retry_at = now() + make_interval(secs => %(delay)s * power(2, least(put_off, 11)))
+  FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS u (id, reason)
+ WHERE repository_id = %(repository)s AND file_id = u.id AND worker = %(worker)s
+
+-- name: fail
+UPDATE deep_scan_claims
+   SET worker = NULL, lease_expires_at = NULL, attempts = attempts + 1, last_error = u.reason,
+       retry_at = now() + make_interval(secs => %(delay)s * power(5, attempts)),
+       quarantined_at = CASE WHEN attempts + 1 >= %(most)s THEN now() END
+  FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS u (id, reason)
+ WHERE repository_id = %(repository)s AND file_id = u.id AND worker = %(worker)s
+RETURNING file_id, quarantined_at IS NOT NULL
+
+-- name: quarantine
+UPDATE deep_scan_claims SET worker = NULL, lease_expires_at = NULL, quarantined_at = now()
+ WHERE repository_id = %s AND file_id = ANY(%s::bigint[]) AND worker = %s
+
+-- name: renew
+UPDATE deep_scan_claims SET lease_expires_at = now() + make_interval(secs => %s)
+ WHERE repository_id = %s AND file_id = ANY(%s::bigint[]) AND worker = %s
+
+-- name: workers
+SELECT DISTINCT worker FROM deep_scan_claims WHERE worker IS NOT NULL AND lease_expires_at > now()
+
+-- name: expire
+UPDATE deep_scan_claims SET lease_expires_at = now() - interval '1 second'
+ WHERE worker = ANY(%s::text[]) AND lease_expires_at > now()
+
+-- name: retry
+UPDATE deep_scan_claims c
+   SET attempts = 0, put_off = 0, retry_at = NULL, quarantined_at = NULL, last_error = NULL
+  FROM files f, directories d
+ WHERE c.repository_id = %(repository)s AND c.lease_expires_at IS NULL AND c.attempts + c.put_off > 0
+   AND f.repository_id = c.repository_id AND f.id = c.file_id
+   AND d.repository_id = f.repository_id AND d.id = f.directory_id
+   AND (%(path)s = '' OR d.path = %(path)s OR starts_with(d.path, %(path)s || '/')
+        OR CASE d.path WHEN '' THEN f.name ELSE d.path || '/' || f.name END = %(path)s)
+
+-- name: quarantined
+SELECT file_path, file_size, attempts, last_error, quarantined_at FROM quarantined_files
+ WHERE repository_id = %s ORDER BY file_path LIMIT %s
+
+-- name: count
+SELECT count(*) FILTER (WHERE quarantined_at IS NOT NULL), count(*) FILTER (WHERE lease_expires_at > now())
+  FROM deep_scan_claims WHERE repository_id = %s
+
+-- name: waiting
+SELECT count(*), coalesce(sum(size), 0)::bigint FROM files
+ WHERE repository_id = %s AND scan_phase = 0 AND state = 0
+
+-- name: versions
+SELECT extractor, version FROM deep_scan_extractors WHERE repository_id = %s
+
+-- name: set_version
+INSERT INTO deep_scan_extractors (repository_id, extractor, version) VALUES (%s, %s, %s)
+ON CONFLICT (repository_id, extractor) DO UPDATE SET version = excluded.version
+
+-- name: outdated
+SELECT f.id
+  FROM file_metadata m
+  JOIN unnest(%(extractors)s::text[], %(versions)s::integer[]) AS u (extractor, version)
+    ON u.extractor = m.extractor AND m.extractor_version < u.version
+  JOIN files f ON f.repository_id = m.repository_id AND f.id = m.file_id AND f.state = 0 AND f.scan_phase = 1
+ WHERE m.repository_id = %(repository)s AND m.file_id > %(after)s
+ ORDER BY m.file_id LIMIT %(most)s
+
+-- name: unread
+SELECT f.id FROM files f LEFT JOIN file_metadata m ON m.repository_id = f.repository_id AND m.file_id = f.id
+ WHERE f.repository_id = %s AND f.state = 0 AND f.scan_phase = 1 AND f.id > %s AND m.file_id IS NULL AND f.size > 0
+ ORDER BY f.id LIMIT %s
+
+-- name: unhashed
+SELECT f.id FROM files f
+ WHERE f.repository_id = %s AND f.state = 0 AND f.scan_phase = 1 AND f.id > %s AND f.content_hash IS NULL
+ ORDER BY f.id LIMIT %s
+
+-- name: requeue
+UPDATE files SET scan_phase = 0, change_number = %s, updated_at = now()
+ WHERE repository_id = %s AND id = ANY(%s::bigint[]) AND scan_phase = 1
+RETURNING id
+
+-- name: requeue_claims
+INSERT INTO deep_scan_claims (repository_id, file_id, change_number, keeps_hash)
+SELECT %(repository)s, id, %(change)s, true FROM unnest(%(ids)s::bigint[]) AS u (id)
+ON CONFLICT (repository_id, file_id) DO UPDATE
+   SET change_number = excluded.change_number, keeps_hash = true, attempts = 0, put_off = 0, retry_at = NULL,
+       quarantined_at = NULL, last_error = NULL
+
+-- name: twins
+WITH found AS (
+    SELECT DISTINCT content_hash FROM files
+     WHERE repository_id = %(repository)s AND change_number > %(after)s AND change_number <= %(until)s
+       AND content_hash IS NOT NULL AND size > 0 AND (state = 1 OR state = 0 AND scan_phase = 1)
+), gone AS (
+    SELECT f.content_hash, f.size, min(f.id) AS id, min(f.missing_since) AS since
+      FROM files f JOIN found USING (content_hash)
+     WHERE f.repository_id = %(repository)s AND f.state = 1 AND f.size > 0
+     GROUP BY f.content_hash, f.size HAVING count(*) = 1
+)
+SELECT gone.id, min(f.id)
+  FROM gone JOIN files f ON f.content_hash = gone.content_hash AND f.size = gone.size
+ WHERE f.repository_id = %(repository)s AND f.state = 0 AND f.scan_phase = 1
+   AND f.created_at > gone.since - make_interval(secs => %(before)s)
+ GROUP BY gone.id HAVING count(*) = 1 LIMIT %(most)s
