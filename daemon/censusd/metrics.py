@@ -41,6 +41,16 @@ LAST_DRIFT: Final = Gauge("censusd_last_pass_drift", "Changes that the last reco
 NEXT_PASS: Final = Gauge("censusd_next_reconciliation_timestamp_seconds", "When the next pass is due", (_R,))
 INTERVAL: Final = Gauge("censusd_reconciliation_interval_seconds", "The interval as adapted to the drift", (_R,))
 
+DEEP_FILES: Final = Counter("censusd_deep_scan_files", "Files whose content was looked at", (_R,))
+DEEP_BYTES: Final = Counter("censusd_deep_scan_bytes", "Bytes that were hashed", (_R,))
+DEEP_FAILURES: Final = Counter("censusd_deep_scan_failures", "Attempts to look at a file that failed", (_R,))
+DEEP_BACKLOG: Final = Gauge("censusd_deep_scan_backlog", "Files that wait to be looked at", (_R,))
+DEEP_BACKLOG_BYTES: Final = Gauge("censusd_deep_scan_backlog_bytes", "Bytes in the files that wait", (_R,))
+QUARANTINED: Final = Gauge("censusd_deep_scan_quarantined", "Files that were given up after three attempts", (_R,))
+DEEP_CONDITION: Final = Gauge("censusd_deep_scan_state", "1 for what is done about the backlog, or why not", ("state",))
+DEEP_IN_FLIGHT: Final = Gauge("censusd_deep_scan_in_flight", "Files that are being looked at")
+ENTITY_CACHE: Final = Gauge("censusd_entity_cache", "Lookups of people, series and tags; entries kept", ("what",))
+
 LAG: Final = Histogram(
     "censusd_event_to_commit_seconds", "From the first event of a change to its commit", (_R,), buckets=_LAGS
 )
@@ -74,7 +84,7 @@ def prepare(repository: str) -> None:
     """Make every series of a repository, with zeros."""
     for gauge in _GAUGES:
         gauge.labels(repository)
-    for counter in (FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG):
+    for counter in (FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_DEEP_COUNTERS):
         counter.labels(repository)
     for state in RepositoryState:
         REPOSITORY_STATE.labels(repository, state)
@@ -100,7 +110,7 @@ for _state in ("idle", "busy", "waiting"):
 
 def forget(repository: str) -> None:
     """Remove every series of a repository that is not looked after any more."""
-    for metric in (*_GAUGES, FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_LABELLED):
+    for metric in (*_GAUGES, FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_DEEP_COUNTERS, *_LABELLED):
         metric.remove_by_labels({_R: repository})
 
 
@@ -114,5 +124,7 @@ def database_error(sqlstate: str) -> None:
 _GAUGES: Final = (
     *(OWNED, BYTES, DIRECTORIES, PROBLEM_DIRECTORIES, PASS_RUNNING, LAST_PASS, LAST_DRIFT, NEXT_PASS, INTERVAL),
     *(QUEUE, OLDEST, WATCHES, WATCHES_NEEDED, UNCOVERED),
+    *(DEEP_BACKLOG, DEEP_BACKLOG_BYTES, QUARANTINED),
 )
+_DEEP_COUNTERS: Final = (DEEP_FILES, DEEP_BYTES, DEEP_FAILURES)
 _LABELLED: Final = (REPOSITORY_STATE, FILES, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)

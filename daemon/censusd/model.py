@@ -86,6 +86,8 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     OVERFLOW = "overflow"
     REMOUNT = "remount"
+    IDLE = "idle"
+    """The machine had nothing better to do."""
 
 
 class OperationType(StrEnum):

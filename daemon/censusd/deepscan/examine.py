@@ -1,0 +1,199 @@
+"""One job in a worker process: open the file, have it read by whoever takes it, hash it, and see that it held still."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Final
+
+from censusd.deepscan.messages import Finding, Job, Outcome
+from censusd.extractors.base import (
+    HEAD,
+    LONGEST_NAME,
+    MOST_ITEMS,
+    Entity,
+    Extraction,
+    Extractor,
+    Source,
+    clean_json,
+    clean_text,
+)
+from censusd.extractors.registry import Registry
+from censusd.filesystem.digest import CHUNK, TORN, OpenFile, digest, opened
+from censusd.filesystem.names import bytes_of, text_of
+from censusd.filesystem.problems import problem_of
+from censusd.filesystem.walk import VANISHED, Tree
+from censusd.model import Problem, ProblemKind
+
+_LARGEST_DETAILS: Final = 1 << 20
+_LARGEST_SIBLING: Final = 1 << 20
+_MOST_SIBLINGS: Final = 100_000
+_CHANGED: Final = Problem(ProblemKind.REPLACED, "it is not the version on record any more")
+
+_UNSEEN: Final = frozenset({ProblemKind.STALE, ProblemKind.DISCONNECTED, ProblemKind.TIMEOUT, ProblemKind.RESOURCES})
+"""What is a file system's fault, or this machine's, and passes."""
+
+_SAME_FIELDS: Final = ("width", "height", "duration", "pages", "latitude", "longitude")
+_TEXT_FIELDS: Final = ("mime_type", "title", "created", "language")
+
+
+class Examiner:
+    """Looks at files, one after the other.
+
+    Args:
+        registry: the extractors.
+
+    Attributes:
+        is_exhausted: whether it ran out of memory, after which a process had better not go on.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._buffer = bytearray(CHUNK)
+        self._siblings: dict[str, dict[str, str]] = {}
+        self.is_exhausted = False
+
+    def refresh(self) -> None:
+        """Forget what was seen of directories."""
+        self._siblings.clear()
+
+    def examine(self, tree: Tree, job: Job) -> Finding:
+        """What can be found out about one file."""
+        try:
+            with opened(tree, job.directory, job.name) as file:
+                if not file.is_as_expected(job.fingerprint):
+                    return _unfit(job, Outcome.CHANGED, _CHANGED)
+                return self._read(file, job)
+        except OSError as error:
+            problem = problem_of(error)
+            if problem.kind in _UNSEEN or (problem.kind in VANISHED and _is_empty(tree.root_fd)):
+                return _unfit(job, Outcome.UNSEEN, problem)
+            return _unfit(job, Outcome.CHANGED if problem.kind in VANISHED else Outcome.FAILED, problem)
+
+    def _read(self, file: OpenFile, job: Job) -> Finding:
+        wanted = memoryview(self._buffer)[: CHUNK if job.hashing else HEAD]
+        filled = os.preadv(file.fd, [wanted], 0)
+        head = bytes(self._buffer[: min(filled, HEAD)])
+        extractor = self._registry.choose(head, job.name) if filled else None
+        found = self._extract(extractor, file, job) if extractor is not None else None
+        made: bytes | None = b""
+        if job.hashing:
+            made = digest(file, self._buffer, filled=filled)
+            if not made:
+                return _unfit(job, Outcome.CHANGED, TORN)
+        if file.is_torn():
+            return _unfit(job, Outcome.CHANGED, TORN)
+        plain, problem = _plain(found)
+        return Finding(
+            job.number,
+            Outcome.DONE,
+            hash=made.hex() if made else "",
+            extractor=extractor.name if extractor is not None else "",
+            version=extractor.version if extractor is not None else 0,
+            metadata=plain,
+            problem=problem,
+        )
+
+    def _extract(self, extractor: Extractor, file: OpenFile, job: Job) -> Extraction | Problem:
+        # The same open file, but an offset of its own would be shared: hashing reads by position.
+        try:
+            with open(os.dup(file.fd), "rb") as source:
+                source.seek(0)
+                return extractor.extract(
+                    Source(
+                        file=source,
+                        name=job.name,
+                        directories=tuple(job.directory.split("/")) if job.directory else (),
+                        size=file.size,
+                        siblings=self._read_siblings(file, job, extractor.siblings) if extractor.siblings else {},
+                    )
+                )
+        except MemoryError:
+            self.is_exhausted = True
+            return Problem(ProblemKind.RESOURCES, "it takes more memory than a worker may use")
+        except Exception as error:  # noqa: BLE001 - whatever a file makes an extractor do is a problem of that file
+            return Problem(ProblemKind.OTHER, f"{extractor.name}: {type(error).__name__}: {error}"[:LONGEST_NAME])
+
+    def _read_siblings(self, file: OpenFile, job: Job, wanted: frozenset[str]) -> dict[str, bytes]:
+        names = self._siblings.get(job.directory)
+        if names is None:
+            names = self._siblings[job.directory] = _names_in(file.directory_fd)
+        there = {lower: names[lower] for lower in wanted if lower in names and names[lower] != job.name}
+        found = {}
+        for lower, name in there.items():
+            content = _content_of(file.directory_fd, name)
+            if content is not None:
+                found[lower] = content
+        return found
+
+
+def _names_in(directory_fd: int) -> dict[str, str]:
+    """Lower-case name -> name, of everything in a directory."""
+    try:
+        # A copy of the descriptor: listing moves an offset that others share.
+        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory_fd)
+        try:
+            names = os.listdir(fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        return {}
+    if len(names) > _MOST_SIBLINGS:
+        return {}
+    texts = (text_of(os.fsencode(name)) for name in names)
+    return {text.lower(): text for text in texts}
+
+
+def _content_of(directory_fd: int, name: str) -> bytes | None:
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with open(os.open(bytes_of(name), flags, dir_fd=directory_fd), "rb") as file:
+            content = file.read(_LARGEST_SIBLING + 1)
+    except (OSError, ValueError):
+        return None
+    return content if len(content) <= _LARGEST_SIBLING else None
+
+
+def _is_empty(directory_fd: int) -> bool:
+    """Whether there is nothing in a directory, as in one that something was to be mounted on."""
+    try:
+        with os.scandir(directory_fd) as entries:
+            return next(iter(entries), None) is None
+    except OSError:
+        return True
+
+
+def _unfit(job: Job, outcome: Outcome, problem: Problem) -> Finding:
+    return Finding(job.number, outcome, problem=(str(problem.kind), problem.detail))
+
+
+def _plain(found: Extraction | Problem | None) -> tuple[dict[str, Any] | None, tuple[str, str] | None]:
+    """What an extractor gave as values that JSON takes, cleaned and bounded."""
+    if found is None:
+        return None, None
+    if isinstance(found, Problem):
+        return None, (str(found.kind), clean_text(found.detail, LONGEST_NAME))
+    problem = found.problem
+    details = json.dumps(clean_json(found.details), allow_nan=False)
+    if len(details) > _LARGEST_DETAILS:
+        details = "{}"
+        problem = problem or Problem(ProblemKind.RESOURCES, "there is more to say of it than is kept")
+    plain: dict[str, Any] = {"kind": str(found.kind), "details": details}
+    for name in _TEXT_FIELDS:
+        text = getattr(found, name)
+        plain[name] = clean_text(str(text), LONGEST_NAME * 4) if text is not None else None
+    for name in _SAME_FIELDS:
+        plain[name] = clean_json(getattr(found, name))
+    plain["entities"] = [_entity(entity) for entity in found.entities[:MOST_ITEMS]]
+    return plain, (str(problem.kind), clean_text(problem.detail, LONGEST_NAME)) if problem else None
+
+
+def _entity(entity: Entity) -> tuple[str, str, str, float, str | None]:
+    position = clean_json(float(entity.position))
+    return (
+        str(entity.kind),
+        clean_text(entity.name, LONGEST_NAME).strip(),
+        clean_text(entity.role, LONGEST_NAME),
+        position if isinstance(position, float) else 0.0,
+        clean_text(entity.sort_name, LONGEST_NAME) if entity.sort_name else None,
+    )

@@ -1,0 +1,185 @@
+"""What others do to this machine, told apart from what the deep scan does to it itself.
+
+While the deep scan rests, all there is is the others'. While it works, the kernel's pressure-stall figures are looked
+at each second; where they are low, nobody minds. Where they are high, the workers are stopped for a moment, and what is
+left then is the others'. See Documentation/accounting/psi.rst and proc_stat(5).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from censusd.deepscan.idle import IdleRules, Load
+
+_TOTAL: Final = re.compile(r"^some .*total=(\d+)$", re.MULTILINE)
+_AVERAGES: Final = re.compile(r"^some avg10=([\d.]+) avg60=([\d.]+)", re.MULTILINE)
+
+_LONG: Final = 60.0
+_SHORT: Final = 10.0
+_REST: Final = 0.5
+_BETWEEN_RESTS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The kernel's counters at one moment.
+
+    Attributes:
+        at: monotonic seconds.
+        cpu: microseconds in which somebody waited for a processor, since boot.
+        io: microseconds in which somebody waited for a disk, since boot.
+        busy: ticks of all processors in use, since boot.
+        ticks: all ticks, since boot.
+    """
+
+    at: float
+    cpu: int
+    io: int
+    busy: int
+    ticks: int
+
+    def since(self, earlier: Sample) -> Load:
+        """What happened in between."""
+        seconds = max(self.at - earlier.at, 1e-3)
+        ticks = self.ticks - earlier.ticks
+        return Load(
+            cpu_pressure=(self.cpu - earlier.cpu) / 1e4 / seconds,
+            io_pressure=(self.io - earlier.io) / 1e4 / seconds,
+            cpu_busy=100 * (self.busy - earlier.busy) / ticks if ticks else 0.0,
+        )
+
+
+def read_sample() -> Sample:
+    """The counters now; those that this kernel does not keep stand still."""
+    busy, ticks = _processor_ticks()
+    return Sample(time.monotonic(), _total("cpu"), _total("io"), busy, ticks)
+
+
+def averages() -> Load:
+    """The kernel's own averages of the last minute: all there is to go by at the beginning."""
+    cpu, io = ((max(map(float, match.groups())) if match else 0.0) for match in map(_averages_of, ("cpu", "io")))
+    return Load(cpu_pressure=cpu, io_pressure=io)
+
+
+def is_measured() -> bool:
+    """Whether this kernel keeps pressure-stall figures (``psi=1`` on its command line, where it is not the default)."""
+    return bool(_read("cpu"))
+
+
+class Gauge:
+    """Says what others do to this machine, a sample each second.
+
+    Args:
+        first: what is known at the beginning.
+        pause: stops the workers, for a moment.
+        resume: lets them go on.
+    """
+
+    def __init__(self, first: Load, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self._pause = pause
+        self._resume = resume
+        self._load = first
+        self._samples: deque[Sample] = deque()
+        self._resting: Sample | None = None
+        self._rested_at = -_BETWEEN_RESTS
+        self._worked = False
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether the workers are stopped to see what is left; the next sample had better come soon."""
+        return self._resting is not None
+
+    def add(self, sample: Sample, rules: IdleRules, *, working: bool) -> Load:
+        """Take a sample in, and say what others do.
+
+        Args:
+            sample: the counters now.
+            rules: what is too much.
+            working: whether the deep scan has been at work on the backlog since the last sample.
+        """
+        if not working:
+            self.end_rest()
+            return self._at_rest(sample)
+        self._samples.append(sample)
+        if self._resting is not None:
+            if sample.at - self._resting.at >= _REST:
+                self._load = sample.since(self._resting)
+                self._rested_at = sample.at
+                self.end_rest()
+                self._samples.clear()
+        elif len(self._samples) > 1:
+            self._at_work(sample, rules)
+        self._worked = True
+        return self._load
+
+    def end_rest(self) -> None:
+        """Let the workers go on, if they were stopped here."""
+        if self._resting is not None:
+            self._resting = None
+            self._resume()
+
+    def _at_rest(self, sample: Sample) -> Load:
+        if self._worked:
+            # What was before is our own doing, or was counted already.
+            self._samples.clear()
+            self._worked = False
+        self._samples.append(sample)
+        while sample.at - self._samples[0].at > _LONG:
+            self._samples.popleft()
+        first = self._samples[0]
+        if sample.at - first.at >= _SHORT:
+            recent = next(one for one in reversed(self._samples) if sample.at - one.at >= _SHORT)
+            self._load = _worse(sample.since(first), sample.since(recent))
+        return self._load
+
+    def _at_work(self, sample: Sample, rules: IdleRules) -> None:
+        load = sample.since(self._samples[-2])
+        while len(self._samples) > 2:
+            self._samples.popleft()
+        minded = load.cpu_pressure >= rules.cpu_pressure or load.io_pressure >= rules.io_pressure
+        if not minded:
+            # Nobody waits, not even for us; then nobody is in our way, and we are in nobody's.
+            self._load = Load(load.cpu_pressure, load.io_pressure, 0.0)
+        elif sample.at - self._rested_at >= _BETWEEN_RESTS:
+            self._resting = sample
+            self._pause()
+
+
+def _worse(one: Load, other: Load) -> Load:
+    return Load(
+        max(one.cpu_pressure, other.cpu_pressure),
+        max(one.io_pressure, other.io_pressure),
+        max(one.cpu_busy, other.cpu_busy),
+    )
+
+
+def _processor_ticks() -> tuple[int, int]:
+    """Ticks in use and all ticks, from the first line of /proc/stat: idle and iowait are not in use."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(field) for field in file.readline().split()[1:9]]
+    except (OSError, ValueError):
+        return 0, 0
+    return sum(ticks) - sum(ticks[3:5]), sum(ticks)
+
+
+def _total(kind: str) -> int:
+    match = _TOTAL.search(_read(kind))
+    return int(match[1]) if match else 0
+
+
+def _averages_of(kind: str) -> re.Match[str] | None:
+    return _AVERAGES.search(_read(kind))
+
+
+def _read(kind: str) -> str:
+    try:
+        with open(f"/proc/pressure/{kind}", encoding="ascii") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,81 @@
+"""What is said of the deep scan's work: log lines and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from censusd import metrics
+from censusd.catalogue.deep_queue import ClaimedFile
+from censusd.catalogue.metadata import EntityCache
+from censusd.deepscan.idle import Condition
+from censusd.deepscan.sites import Stretch
+from censusd.deepscan.writer import Written
+from censusd.model import OperationStatus, OperationType, join
+
+_LOG: Final = structlog.get_logger("censusd.deepscan")
+
+
+def written(repository: str, what: Written, files: Sequence[ClaimedFile]) -> None:
+    """Count a batch that was written, and say which files could not be read."""
+    metrics.DEEP_FILES.labels(repository).inc(what.files)
+    metrics.DEEP_BYTES.labels(repository).inc(what.bytes)
+    metrics.DEEP_FAILURES.labels(repository).inc(len(what.failed))
+    by_id = {file.id: file for file in files}
+    for number, why in what.failed.items():
+        if number in what.quarantined:
+            quarantined(repository, by_id[number], why)
+        else:
+            _LOG.info("could not be looked at", repository=repository, file=_path(by_id[number]), why=why)
+
+
+def quarantined(repository: str, file: ClaimedFile, why: str) -> None:
+    """Say that a file was given up."""
+    _LOG.warning("quarantined", repository=repository, file=_path(file), why=why, retry=f"censusctl retry {repository}")
+
+
+def worker_lost(repository: str, file: ClaimedFile, why: str) -> None:
+    """Say that a file has cost a worker process."""
+    _LOG.warning("a worker process was lost over a file", repository=repository, file=_path(file), why=why)
+
+
+def stretch_over(repository: str, stretch: Stretch, cache: EntityCache) -> None:
+    """One line about a time of work that is over."""
+    counts, seconds = stretch.counts, stretch.last - stretch.began
+    metrics.OPERATIONS.labels(repository, OperationType.DEEP_SCAN, OperationStatus.COMPLETED).inc()
+    metrics.OPERATION_SECONDS.labels(repository, OperationType.DEEP_SCAN).observe(seconds)
+    asked = cache.hits + cache.misses
+    _LOG.info(
+        "settled",
+        repository=repository,
+        work=str(OperationType.DEEP_SCAN),
+        trigger=str(stretch.trigger),
+        scope=stretch.scope,
+        files=counts.files_scanned,
+        bytes_hashed=counts.bytes_hashed,
+        problems=counts.problems,
+        seconds=round(seconds, 3),
+        **({"entities_known": len(cache), "entity_hits": f"{100 * cache.hits / asked:.0f} %"} if asked else {}),
+    )
+
+
+def condition(now: Condition, why: str, before: Condition) -> None:
+    """What is done about the backlog from now on."""
+    for one in Condition:
+        metrics.DEEP_CONDITION.labels(one).set(one is now)
+    if now is not before:
+        _LOG.info("the backlog", condition=str(now), why=why or None, was=str(before))
+
+
+def state(in_flight: int, cache: EntityCache) -> None:
+    """What is read off now and then."""
+    metrics.DEEP_IN_FLIGHT.set(in_flight)
+    metrics.ENTITY_CACHE.labels("hits").set(cache.hits)
+    metrics.ENTITY_CACHE.labels("misses").set(cache.misses)
+    metrics.ENTITY_CACHE.labels("size").set(len(cache))
+
+
+def _path(file: ClaimedFile) -> str:
+    return join(file.directory, file.name)

@@ -1,0 +1,171 @@
+"""The repositories that are scanned, as the scanner sees them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from censusd.catalogue.deep_queue import ClaimedFile, QueuedRepository
+from censusd.deepscan.messages import Finding
+from censusd.deepscan.upgrade import Upgrade
+from censusd.model import Counts, RepositoryState, Trigger
+
+_LONGEST_STRETCH: Final = 300.0
+_LOOK_AGAIN: Final = 15.0
+_LARGEST: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRules:
+    """How one repository is deep-scanned.
+
+    Attributes:
+        name: the repository's name.
+        root: absolute path of its root, as catalogue text.
+        automatic: whether its files are looked at without anybody asking.
+        never: directories, relative, whose files are not looked at even if somebody asks.
+        on_demand: directories whose files are looked at only if somebody asks.
+        first: directories that come before all others, in order.
+    """
+
+    name: str
+    root: str
+    automatic: bool = True
+    never: tuple[str, ...] = ()
+    on_demand: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """Directories whose files are not looked at unless somebody asks."""
+        return (*self.never, *self.on_demand)
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A time of work on one repository: one row of the journal, and one line of the log when it is over.
+
+    Attributes:
+        trigger: why.
+        scope: what is looked at, for people.
+        operation_id: its row in the journal, once there is one.
+        counts: what was done.
+        began: monotonic seconds.
+        last: monotonic seconds of the last batch.
+    """
+
+    trigger: Trigger
+    scope: str
+    operation_id: int = 0
+    counts: Counts = field(default_factory=Counts)
+    began: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is time for another row."""
+        return time.monotonic() - self.began > _LONGEST_STRETCH
+
+
+@dataclass(slots=True)
+class Lane:
+    """A way through a repository's queue, from the last change to the first.
+
+    Attributes:
+        below: only what is in these directories; None for everything.
+        file: only this row.
+        until: the change number that it has come to.
+        empty_at: the repository's change number when nothing was left; None while there may be something.
+        again_at: monotonic seconds after which there may be something again, because time has passed.
+    """
+
+    below: tuple[str, ...] | None = None
+    file: int | None = None
+    until: int = _LARGEST
+    empty_at: int | None = None
+    again_at: float = 0.0
+
+    def restart(self) -> None:
+        """Begin again with the last change."""
+        self.until, self.empty_at = _LARGEST, None
+
+    def has_more(self, change_number: int, now: float, *, again: bool) -> bool:
+        """Whether it is worth looking for files.
+
+        Args:
+            change_number: of the repository.
+            now: monotonic seconds.
+            again: also if nothing has changed since there were none, but some time has passed.
+        """
+        if self.empty_at is not None and (change_number != self.empty_at or (again and now >= self.again_at)):
+            self.restart()
+        return self.empty_at is None
+
+    def close(self, change_number: int) -> None:
+        """Nothing is left, as of a change number of the repository."""
+        self.empty_at = change_number
+        self.again_at = time.monotonic() + _LOOK_AGAIN
+
+
+@dataclass(slots=True)
+class Result:
+    """A file that was claimed, and what became of it.
+
+    Attributes:
+        file: the file.
+        finding: what its worker said; None if that ended over it.
+        why: how it ended.
+    """
+
+    file: ClaimedFile
+    finding: Finding | None
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Site:
+    """One repository.
+
+    Attributes:
+        rules: how it is scanned.
+        record: its row, as it was a moment ago; None while there is none.
+        seen: the change number up to which recent changes were looked at; None before the first look.
+        compared: the change number up to which missing files were looked for elsewhere.
+        lanes: the backlog, the files that come first first.
+        rest_until: monotonic seconds until which its disk is left alone, because it did not answer.
+        stretches: the work that is under way, by trigger.
+        waited: seconds that the oldest of its files has waited, when that was asked last.
+        is_current: whether everything was looked at by what looks at files now, or waits to be.
+        upgrade: how far the search for what was not has come.
+    """
+
+    rules: SiteRules
+    record: QueuedRepository | None = None
+    seen: int | None = None
+    compared: int = -1
+    lanes: list[Lane] = field(default_factory=list)
+    rest_until: float = 0.0
+    stretches: dict[Trigger, Stretch] = field(default_factory=dict)
+    waited: float | None = None
+    is_current: bool = False
+    upgrade: Upgrade | None = None
+
+    def __post_init__(self) -> None:
+        self.set_rules(self.rules)
+
+    def set_rules(self, rules: SiteRules) -> None:
+        """Scan it by other rules from now on."""
+        self.rules = rules
+        self.lanes = [Lane(rules.first)] if rules.first else []
+        self.lanes.append(Lane())
+
+    def restart(self) -> None:
+        """Look for files from the last change on again."""
+        for lane in self.lanes:
+            lane.restart()
+
+    def is_open(self, now: float) -> bool:
+        """Whether its files may be looked at, as far as anybody knows."""
+        states = (RepositoryState.ACTIVE, RepositoryState.HELD)
+        return self.record is not None and self.record.state in states and now >= self.rest_until

@@ -1,0 +1,254 @@
+"""Files on their way: claimed, looked at by a worker process, and written. Used by the scanner's thread only."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from censusd.catalogue import deep_queue
+from censusd.catalogue.connection import Catalogue
+from censusd.catalogue.deep_queue import MOST_ATTEMPTS, ClaimedFile, Selection
+from censusd.catalogue.metadata import EntityCache
+from censusd.deepscan import reporting
+from censusd.deepscan.demands import Demand
+from censusd.deepscan.findings import reason_of
+from censusd.deepscan.messages import Finding, Job, Outcome, Settings
+from censusd.deepscan.processes import Processes, wait
+from censusd.deepscan.sites import Lane, Result, Site, Stretch
+from censusd.deepscan.writer import Writer
+from censusd.model import Trigger
+
+_LOG: Final = structlog.get_logger("censusd.deepscan")
+
+_LEASE: Final = 120.0
+_WRITE_AFTER: Final = 1.0
+_ROOT_REST: Final = 60.0
+
+
+@dataclass(slots=True)
+class Flight:
+    """A file that a worker process is at, or will be.
+
+    Attributes:
+        site: its repository.
+        file: the file.
+        trigger: why it is looked at.
+        demand: who asked, if anybody did.
+        pool: where it is looked at.
+    """
+
+    site: Site
+    file: ClaimedFile
+    trigger: Trigger
+    demand: Demand | None
+    pool: Processes
+
+
+@dataclass(slots=True)
+class _Landed:
+    """What is to be written of one repository and one trigger."""
+
+    site: Site
+    trigger: Trigger
+    since: float
+    results: list[tuple[Result, Demand | None]]
+
+
+class Work:
+    """Claims files, hands them to worker processes, and writes what they say.
+
+    Args:
+        catalogue: the database.
+        worker: this process's name to others.
+        settings: of worker processes for what somebody waits for, and of those for the backlog.
+        count: how many files are looked at at a time.
+        batch: how many files are written in a transaction.
+        hashing: whether content hashes are made.
+
+    Attributes:
+        urgent: worker processes for what somebody waits for.
+        idle: those for the backlog.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        worker: str,
+        settings: tuple[Settings, Settings],
+        *,
+        count: int,
+        batch: int,
+        hashing: bool,
+    ) -> None:
+        self.cache = EntityCache()
+        self.urgent = Processes(count, settings[0])
+        self.idle = Processes(count, settings[1])
+        self.batch = batch
+        self.hashing = hashing
+        self._catalogue = catalogue
+        self._worker = worker
+        self._writer = Writer(catalogue, worker, self.cache)
+        self._flights: dict[int, Flight] = {}
+        self._landed: dict[tuple[str, Trigger], _Landed] = {}
+        self._number = 0
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def change(self, settings: tuple[Settings, Settings], count: int, batch: int, *, hashing: bool) -> None:
+        """Work otherwise from now on; worker processes that run already are as they are until they end."""
+        for pool, theirs in zip((self.urgent, self.idle), settings, strict=True):
+            pool.settings, pool.count = theirs, count
+        self.batch, self.hashing = batch, hashing
+
+    def close(self) -> None:
+        """End every worker process. May be called twice."""
+        self.urgent.close()
+        self.idle.close()
+
+    def claim(
+        self, site: Site, wanted: Selection, trigger: Trigger, most: int, demand: Demand | None = None
+    ) -> list[ClaimedFile]:
+        """Take files of a repository and have them looked at.
+
+        Raises:
+            CatalogueError: the database refused, or is away.
+        """
+        if site.record is None:
+            return []
+        identity = site.record.id
+        with self._catalogue.transaction() as cursor:
+            files = deep_queue.claim(cursor, identity, self._worker, wanted, most=most, lease=_LEASE)
+            given_up = [file for file in files if file.attempts >= MOST_ATTEMPTS]
+            deep_queue.quarantine(cursor, identity, self._worker, [file.id for file in given_up])
+        for file in given_up:
+            reporting.quarantined(site.rules.name, file, "its worker ended without a word each time")
+        pool = self.idle if trigger is Trigger.IDLE else self.urgent
+        jobs = []
+        for file in files:
+            if file.attempts >= MOST_ATTEMPTS:
+                continue
+            self._number += 1
+            self._flights[self._number] = Flight(site, file, trigger, demand, pool)
+            version = (file.size, file.mtime_ns, file.ctime_ns, file.inode)
+            hashing = self.hashing and not file.keeps_hash
+            jobs.append(Job(self._number, site.rules.root, file.directory, file.name, version, hashing))
+        if demand is not None:
+            demand.in_flight += len(jobs)
+        pool.submit(jobs)
+        return files
+
+    def advance(
+        self, site: Site, lane: Lane, outside: tuple[str, ...], trigger: Trigger, demand: Demand | None = None
+    ) -> None:
+        """Take the next files on a way through a repository's queue.
+
+        Raises:
+            CatalogueError: the database refused, or is away.
+        """
+        wanted = Selection(until=lane.until, below=lane.below, outside=outside, file=lane.file)
+        files = self.claim(site, wanted, trigger, self.batch, demand)
+        if files:
+            lane.until = files[-1].change_number
+        if len(files) < self.batch:
+            lane.close(site.record.change_number if site.record else 0)
+
+    def gather(self, seconds: float, wake_fd: int) -> None:
+        """Take what the worker processes have to say, and wait for it so long at the most."""
+        found, casualties = wait((self.urgent, self.idle), seconds, wake_fd)
+        for job, finding in found:
+            self._land(job, finding)
+        for casualty in casualties:
+            flight = self._flights.get(casualty.job.number)
+            if flight is not None:
+                reporting.worker_lost(flight.site.rules.name, flight.file, casualty.why)
+            self._land(casualty.job, None, casualty.why)
+
+    def write(self, *, everything: bool = False) -> None:
+        """Write what is complete enough to be a batch, has waited long enough, or is all there is.
+
+        Raises:
+            CatalogueUnavailableError: the database is away; nothing is lost.
+        """
+        now = time.monotonic()
+        for key, landed in list(self._landed.items()):
+            pool = self.idle if landed.trigger is Trigger.IDLE else self.urgent
+            while landed.results and (
+                everything or len(landed.results) >= self.batch or now > landed.since + _WRITE_AFTER or not pool.pending
+            ):
+                self._write(landed)
+            if not landed.results:
+                del self._landed[key]
+
+    def renew(self) -> None:
+        """Hold what is being looked at, or is to be written, for another while."""
+        held: defaultdict[UUID, list[int]] = defaultdict(list)
+        for flight in self._flights.values():
+            if flight.site.record is not None:
+                held[flight.site.record.id].append(flight.file.id)
+        for landed in self._landed.values():
+            if landed.site.record is not None:
+                held[landed.site.record.id] += [result.file.id for result, _ in landed.results]
+        with self._catalogue.transaction() as cursor:
+            for identity, ids in held.items():
+                deep_queue.renew(cursor, identity, self._worker, ids, _LEASE)
+
+    def give_up(self, pool: Processes) -> None:
+        """Stop looking at everything that a pool has, and let others have it.
+
+        Raises:
+            CatalogueError: the database refused, or is away; then the claims run out by themselves.
+        """
+        flights = [self._flights.pop(job.number) for job in pool.cancel() if job.number in self._flights]
+        let_go: defaultdict[UUID, list[int]] = defaultdict(list)
+        for flight in flights:
+            if flight.demand is not None:
+                flight.demand.in_flight -= 1
+            if flight.site.record is not None:
+                let_go[flight.site.record.id].append(flight.file.id)
+            flight.site.restart()
+        if let_go:
+            with self._catalogue.transaction() as cursor:
+                for identity, ids in let_go.items():
+                    deep_queue.let_go(cursor, identity, self._worker, ids)
+
+    def _land(self, job: Job, finding: Finding | None, why: str = "") -> None:
+        flight = self._flights.pop(job.number, None)
+        if flight is None:
+            return
+        site, trigger = flight.site, flight.trigger
+        if finding is not None and finding.outcome == Outcome.UNSEEN:
+            if time.monotonic() >= site.rest_until:
+                _LOG.warning("a disk is left alone for a while", repository=site.rules.name, why=reason_of(finding))
+            site.rest_until = time.monotonic() + _ROOT_REST
+        landed = self._landed.setdefault((site.rules.name, trigger), _Landed(site, trigger, time.monotonic(), []))
+        landed.results.append((Result(flight.file, finding, why), flight.demand))
+
+    def _write(self, landed: _Landed) -> None:
+        site, trigger = landed.site, landed.trigger
+        batch = landed.results[: self.batch]
+        if site.record is None:
+            del landed.results[: len(batch)]
+            return
+        stretch = site.stretches.get(trigger)
+        if stretch is None:
+            stretch = site.stretches[trigger] = Stretch(trigger, _SCOPES.get(trigger, "/"))
+        written = self._writer.write(site.record.id, stretch, [result for result, _ in batch])
+        del landed.results[: len(batch)]
+        landed.since = time.monotonic()
+        for result, demand in batch:
+            if demand is not None:
+                demand.land(result, failed=result.file.id in written.failed)
+        stretch.counts.files_scanned += written.files
+        stretch.counts.bytes_hashed += written.bytes
+        stretch.counts.problems += len(written.failed)
+        reporting.written(site.rules.name, written, [result.file for result, _ in batch])
+
+
+_SCOPES: Final = {Trigger.REALTIME: "what has just changed", Trigger.IDLE: "what was waiting"}
+"""What is said of a stretch's scope in the journal."""
