@@ -213,6 +213,42 @@ Donald Duck Nr. 12 (1984).cbz
 Lustiges Taschenbuch Band 123.cbz
     series=Lustiges Taschenbuch | volume=123
 
+# Habits that programs for comics know, too.
+Super Strange Yarns (1957) #92 (1969).cbz
+    series=Super Strange Yarns | number=92 | volume=1957 | year=1969
+The Defenders v1 Annual #01 (1976).cbr
+    series=The Defenders Annual | number=1 | volume=1 | year=1976 | format=Annual
+Foobar-Man Annual #121 - The Wrath of Foobar-Man, Part 1 of 2.cbz
+    series=Foobar-Man Annual | number=121 | title=The Wrath of Foobar-Man, Part 1 of 2 | format=Annual
+X-Men, 2021-08-04 (#02).cbz
+    series=X-Men | number=2 | year=2021 | month=8 | day=4
+Demon 012 (Sep 1973) c2c.cbz
+    series=Demon | number=12 | year=1973 | month=9
+Kaiju No. 8 036 (2021).cbz
+    series=Kaiju No. 8 | number=36 | year=2021
+Tower Of God S01 014 (CBT).cbz
+    series=Tower Of God | number=14 | volume=1 | release=CBT
+To Love Ru v11 Uncensored (Ch.089-097+Omake).cbz
+    series=To Love Ru | number=89 | last_number=97 | volume=11 | title=Uncensored
+Itoshi no Karin - c001-006x1 (v01) [Scans].cbz
+    series=Itoshi no Karin | number=1 | last_number=6 | volume=1 | release=Scans
+VanDread-v01-c001[MD].zip
+    series=VanDread | number=1 | volume=1 | release=MD
+spawn-123.cbz
+    series=spawn | number=123
+spawn-chapter-123.cbz
+    series=spawn | number=123
+Daredevil - t6 - 10 - (2019).cbz
+    series=Daredevil | number=10 | volume=6 | year=2019
+【Group】迷你偶像漫画卷2第25话.cbz
+    series=迷你偶像漫画 | number=25 | volume=2 | release=Group
+スライム 1-3巻.cbz
+    series=スライム | volume=1 | last_volume=3
+Max Level Returner เล่มที่ 5.cbz
+    series=Max Level Returner | volume=5
+Манга 2 Глава.cbz
+    series=Манга | number=2
+
 # Names that came through a browser, and names that say next to nothing.
 Mickey%20Mouse%20012%20(1950).cbz
     series=Mickey Mouse | number=12 | year=1950

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
+from censusd.extractors.comics import name_patterns as patterns
+from censusd.extractors.comics.facts import leading_number
+
 LONGEST: Final = 400
 """Characters of a name that are looked at. File systems end at 255 bytes."""
 
@@ -53,92 +56,6 @@ class ComicName:
     release: tuple[str, ...] = ()
 
 
-_EXTENSION: Final = re.compile(r"\.(?:cb[zrt7a]|zip|rar|7z|tar|pdf|epub)$", re.IGNORECASE)
-_BRACKETS: Final = re.compile(r"\(([^()\[\]{}]*)\)|\[([^()\[\]{}]*)\]|\{([^()\[\]{}]*)\}")
-_MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_MONTH: Final = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_YEAR: Final = r"(?P<year>(?:19|20)\d\d)"
-_DATES: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"{_YEAR}(?:\s*[-\u2013]\s*(?:(?:19|20)\d\d|present|\s*))?",
-        rf"{_YEAR}[-./ ](?P<number>0[1-9]|1[0-2])(?:[-./ ](?P<day>0[1-9]|[12]\d|3[01]))?",
-        rf"(?:(?P<day>\d\d?)\s+)?{_MONTH}\s*,?\s*{_YEAR}",
-        rf"(?P<number>0[1-9]|1[0-2])[-./]{_YEAR}",
-    )
-)
-_COUNT: Final = re.compile(r"(?:(?P<number>\d{1,4})\s*)?(?:of|von|sur|de)\s*(?P<count>\d{1,4})", re.IGNORECASE)
-_FORMATS: Final = {
-    "annual": "Annual",
-    "annuals": "Annual",
-    "one-shot": "One-Shot",
-    "one shot": "One-Shot",
-    "oneshot": "One-Shot",
-    "os": "One-Shot",
-    "tpb": "TPB",
-    "trade paperback": "TPB",
-    "hc": "Hardcover",
-    "hardcover": "Hardcover",
-    "gn": "Graphic Novel",
-    "graphic novel": "Graphic Novel",
-    "ogn": "Graphic Novel",
-    "omnibus": "Omnibus",
-    "special": "Special",
-    "fcbd": "FCBD",
-    "free comic book day": "FCBD",
-    "preview": "Preview",
-}
-_FORMAT: Final = re.compile(
-    r"\b(annual|one-?shot|tpb|omnibus|ogn|hardcover|special|fcbd|free comic book day)\b", re.IGNORECASE
-)
-_LANGUAGES: Final = {
-    word: tag
-    for tag, words in {
-        "en": "en eng english", "fr": "fr fre fra french français", "de": "de ger deu german deutsch",
-        "es": "es spa spanish español castellano", "it": "it ita italian italiano", "nl": "nl dut nld dutch nederlands",
-        "ja": "ja jp jpn japanese 日本語", "pt": "pt por portuguese português", "pt-BR": "pt-br ptbr brazilian",
-        "ru": "ru rus russian русский", "ko": "ko kor korean 한국어", "zh": "zh chi zho chinese 中文 中国翻訳",
-        "pl": "pl pol polish polski", "sv": "sv swe swedish svenska", "tr": "tr tur turkish türkçe",
-    }.items()
-    for word in words.split()
-}  # fmt: skip
-
-_ISSUE_DATE: Final = re.compile(r"(?P<year>(?:19|20)\d\d)-(?P<month>0[1-9]|1[0-2])")
-_YEARLY: Final = re.compile(r"\b(annual|special)\b", re.IGNORECASE)
-
-_NUMBER: Final = r"-?\d{1,5}(?:\.\d{1,3})?(?:\.?(?:AU|MU|NOW|INH|HU|LR|DX|BEY)|[A-Ea-ex]\d?)?(?![\w½¼¾])"
-_FRACTION: Final = r"\d{0,3}[½¼¾]"
-_UPTO: Final = r"(?:(?:[-\u2013~](?i:v|c|ch|#)?|\s?[-\u2013]\s?(?i:v|c|ch|#))\.?(?P<last>\d{1,4}(?:\.\d{1,3})?)(?!\w))?"
-_VOLUMES: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"(?i:(?<![^\W_])(?:volumes?|vol|tome|tomo|band|bd|v)\.?\s{0,2}(?P<number>\d{1,4}(?:\.\d)?))(?!\w)" + _UPTO,
-        r"(?<!\w)T\.?\s?(?P<number>\d{1,3})(?!\w)" + _UPTO,
-        r"(?i:(?<!\w)(?:том|тома)\s?(?P<number>\d{1,4}))(?!\w)" + _UPTO,
-        r"[第제]?\s?(?P<number>\d{1,4})\s?[巻卷册冊권]" + _UPTO,
-    )
-)
-_ISSUES: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"#\s?(?P<number>{_FRACTION}|{_NUMBER})" + _UPTO,
-        r"(?i:(?<![^\W_])(?:chapters?|chapitre|chap|ch|kapitel|capítulo|capitulo|cap|episode|ep)\.?\s{0,2}"
-        rf"(?P<number>{_NUMBER}))" + _UPTO,
-        rf"(?i:(?<![^\W_])(?:issue|prog|heft|hft|nr|no|n[°º]|№)\.?\s{{0,2}}(?P<number>{_FRACTION}|{_NUMBER}))" + _UPTO,
-        rf"(?i:(?<![^\W_])c(?P<number>{_NUMBER}))" + _UPTO,
-        rf"(?i:(?<!\w)(?:глава|гл\.)\s?(?P<number>{_NUMBER}))" + _UPTO,
-        r"[第제]?\s?(?P<number>\d{1,4}(?:\.\d)?)\s?[話话章回화회]" + _UPTO,
-    )
-)
-_OF: Final = re.compile(r"(?<!\w)(?P<number>\d{1,4})\s+(?i:of)\s+(?P<count>\d{1,4})(?!\w)")
-_BARE: Final = re.compile(rf"(?P<number>{_FRACTION}|{_NUMBER})(?:-(?P<last>\d{{1,4}}))?")
-_VERSION: Final = re.compile(r"(?<=\d)\s?v\d(?!\w)")  # [Group] Series - 01v2: the group's second try
-_SEPARATOR: Final = re.compile(r"\s+[-\u2013\u2014]\s+")
-_EDGES: Final = " -\u2013\u2014:,;.#_~"
-_INVERTED: Final = re.compile(r"^(?P<rest>.+), (?P<article>The|A|An|Der|Die|Das|Le|La|Les|El|Los)$")
-_PADDED: Final = re.compile(r"0\d+(?:\.\d)?")
-
-
 def parse_name(name: str) -> ComicName:
     """What the name of a file, or of a directory, says.
 
@@ -146,16 +63,21 @@ def parse_name(name: str) -> ComicName:
         name: the last name, with or without its extension.
     """
     said = ComicName()
-    text = _without_brackets(_spaced(_EXTENSION.sub("", name[:LONGEST])), said)
-    text = _VERSION.sub("", text)
-    if form := _FORMAT.search(text):
-        said.format = said.format or _FORMATS[form[1].lower()]
-    if found := _OF.search(text):
+    text = _without_brackets(_spaced(patterns.EXTENSION.sub("", name[:LONGEST])), said)
+    text = patterns.NOISE.sub("", patterns.VERSION.sub("", text))
+    if date := patterns.DAY.search(text):
+        text = text[: date.start()]
+        said.year, said.month, said.day = int(date["year"]), int(date["month"]), int(date["day"])
+    if form := patterns.FORMAT.search(text):
+        said.format = said.format or patterns.FORMATS[form[1].lower()]
+    if _take_marked(text, said):
+        pass
+    elif found := patterns.OF.search(text):
         said.number, said.count = said.number or plain_number(found["number"]), int(found["count"])
         said.series, said.title = _trimmed(text[: found.start()]), _trimmed(text[found.end() :])
-    elif not _take_marked(text, said):
+    else:
         _take_bare(text, said)
-    if said.series and (inverted := _INVERTED.match(said.series)):
+    if said.series and (inverted := patterns.INVERTED.match(said.series)):
         said.series = f"{inverted['article']} {inverted['rest']}"
     return said
 
@@ -185,12 +107,12 @@ def _without_brackets(text: str, said: ComicName) -> str:
     """What is left of the text without what stands in brackets; that is put into ``said``."""
     release = []
     for _ in range(3):  # brackets in brackets, the inner ones first
-        groups = list(_BRACKETS.finditer(text))
+        groups = list(patterns.BRACKETS.finditer(text))
         for group in groups:
-            content = (group[1] or group[2] or group[3] or "").strip()
+            content = next((part for part in group.groups() if part), "").strip()
             if content and not _take_bracketed(content, said):
                 release.append(content)
-        text = _BRACKETS.sub(" ", text)
+        text = patterns.BRACKETS.sub(" ", text)
         if not groups:
             break
     said.release = tuple(release)
@@ -199,56 +121,78 @@ def _without_brackets(text: str, said: ComicName) -> str:
 
 def _take_bracketed(content: str, said: ComicName) -> bool:
     """Whether what stood in brackets is something to know; it is put into ``said`` then."""
-    for pattern in _DATES:
+    for pattern in patterns.DATES:
         if date := pattern.fullmatch(content):
-            parts = date.groupdict()
-            if said.year is None:
-                said.year = int(parts["year"])
-                month, number, day = parts.get("month"), parts.get("number"), parts.get("day")
-                said.month = _MONTHS.index(month.lower()) + 1 if month else int(number) if number else None
-                said.day = int(day) if day and 1 <= int(day) <= 31 else None
+            _take_date(date.groupdict(), said)
             return True
-    if count := _COUNT.fullmatch(content):
+    if count := patterns.COUNT.fullmatch(content):
         said.count = int(count["count"])
         said.number = said.number or (plain_number(count["number"]) if count["number"] else None)
         return True
     word = content.lower()
-    if word in _FORMATS:
-        said.format = said.format or _FORMATS[word]
+    if word in patterns.FORMATS:
+        said.format = said.format or patterns.FORMATS[word]
         return True
-    if word in _LANGUAGES:
-        said.language = said.language or _LANGUAGES[word]
+    if word in patterns.LANGUAGES:
+        said.language = said.language or patterns.LANGUAGES[word]
         return True
-    for pattern in _VOLUMES:
-        if volume := pattern.fullmatch(content):
-            said.volume = said.volume or plain_number(volume["number"])
-            said.last_volume = said.last_volume or (plain_number(volume["last"]) if volume["last"] else None)
+    if re.fullmatch(r"[vV]\d", content):
+        return False  # the group's second try, not the second volume
+    for kind, marks in (("volume", patterns.VOLUMES), ("number", patterns.ISSUES)):
+        found = next((match for pattern in marks if (match := pattern.match(content))), None)
+        if found and not content[found.end() : found.end() + 1].isalnum():
+            if getattr(said, kind) is None:
+                _note(said, kind, found)
             return True
     return False
 
 
+def _note(said: ComicName, kind: str, found: re.Match[str]) -> None:
+    """Note a number and, if there are several, the last one; ``38-1`` is no more than 38."""
+    last = found["last"] if found["last"] and float(found["last"]) > (leading_number(found["number"]) or 0) else None
+    setattr(said, kind, plain_number(found["number"]))
+    setattr(said, f"last_{kind}", plain_number(last) if last else None)
+
+
+def _take_date(parts: dict[str, str | None], said: ComicName) -> None:
+    """Note a date in brackets. Of two, the first is when the series began: ``Series (1957) #92 (1969)``."""
+    year = int(parts["year"] or 0)
+    if said.year is not None and (year == said.year or said.volume is not None):
+        return
+    if said.year is not None:
+        said.volume = str(said.year)
+    month, number, day = parts.get("month"), parts.get("number"), parts.get("day")
+    said.year = year
+    said.month = patterns.MONTHS.index(month.lower()) + 1 if month else int(number) if number else None
+    said.day = int(day) if day and 1 <= int(day) <= 31 else None
+
+
 def _take_marked(text: str, said: ComicName) -> bool:
     """Look for numbers that say what they are; whether there are any."""
-    volume = next((found for pattern in _VOLUMES if (found := pattern.search(text))), None)
-    issue = next((found for pattern in _ISSUES if (found := pattern.search(text))), None)
-    if volume and issue and issue[0][:2].lower() == "no" and not issue.start():
-        issue = None  # the series' name is No. 6
+    volume = next((found for pattern in patterns.VOLUMES if (found := pattern.search(text))), None)
+    issue = next((found for pattern in patterns.ISSUES if (found := pattern.search(text))), None)
+    if issue is None and (issue := patterns.WEAK_ISSUE.search(text)):
+        first, _, _ = text[issue.end() :].strip(patterns.EDGES).partition(" ")
+        if patterns.BARE.fullmatch(first) or (volume and not issue.start()):
+            issue = None
+            if volume is None:
+                return False
     marks = sorted((mark for mark in (volume, issue) if mark), key=re.Match.start)
     if not marks:
         return False
     if volume:
-        said.volume = plain_number(volume["number"])
-        said.last_volume = plain_number(volume["last"]) if volume["last"] else None
+        _note(said, "volume", volume)
     if issue:
-        said.number = plain_number(issue["number"])
-        said.last_number = plain_number(issue["last"]) if issue["last"] else None
+        _note(said, "number", issue)
     said.series = _trimmed(text[: marks[0].start()])
-    rest = text[max(mark.end() for mark in marks) :].strip(_EDGES)
+    between = text[marks[0].end() : marks[-1].start()].strip(patterns.EDGES)
+    if said.series and patterns.FORMAT.fullmatch(between):  # The Defenders v1 Annual #01
+        said.series = f"{said.series} {between}"
+    rest = text[max(mark.end() for mark in marks) :].strip(patterns.EDGES)
     if volume and not issue:
         first, _, others = rest.partition(" ")
-        if bare := _BARE.fullmatch(first):  # Series Vol. 2 012
-            said.number = plain_number(bare["number"])
-            said.last_number = plain_number(bare["last"]) if bare["last"] else None
+        if bare := patterns.BARE.fullmatch(first):  # Series Vol. 2 012
+            _note(said, "number", bare)
             rest = others
     said.title = _trimmed(rest)
     return True
@@ -256,29 +200,31 @@ def _take_marked(text: str, said: ComicName) -> bool:
 
 def _take_bare(text: str, said: ComicName) -> None:
     """Look for a number where people put one that does not say what it is."""
-    segments = [part for part in _SEPARATOR.split(text) if part.strip(_EDGES)]
+    segments = [part for part in patterns.SEPARATOR.split(text) if part.strip(patterns.EDGES)]
     # A number that stands alone (Area 51 - 03) before one behind a name (Blacksad 01 - Title).
     ends = [(place, *segment.rpartition(" ")[::2]) for place, segment in enumerate(segments)]
     for place, before, last in sorted(ends, key=lambda end: (bool(end[1]), end[0])):
-        bare = _BARE.fullmatch(last.strip(",;:"))
+        bare = patterns.BARE.fullmatch(last.strip(",;:"))
         if not bare:
             continue
-        if date := _ISSUE_DATE.fullmatch(last):  # Heavy Metal 1977-04
+        if date := patterns.ISSUE_DATE.fullmatch(last):  # Heavy Metal 1977-04
             said.year, said.month = said.year or int(date["year"]), said.month or int(date["month"])
             said.series = _trimmed(" - ".join([*segments[:place], before]))
             return
-        if (before or place) and _is_year(last) and not _YEARLY.search(before):
+        if (before or place) and _is_year(last) and not patterns.YEARLY.search(before):
             # Blade Runner 2049, Free Comic Book Day 2019: a part of the series' name.
             said.year = said.year or (int(last) if int(last) <= 2040 else None)
             continue
-        said.number = plain_number(bare["number"])
-        said.last_number = plain_number(bare["last"]) if bare["last"] else None
+        _note(said, "number", bare)
         said.series = _trimmed(" - ".join([*segments[:place], before]))
         said.title = _trimmed(" - ".join(segments[place + 1 :]))
         return
+    if (hyphened := patterns.HYPHENED.fullmatch(text)) and not _is_year(hyphened["number"]):  # spawn-123
+        said.series, said.number = _trimmed(hyphened["series"]), plain_number(hyphened["number"])
+        return
     words = text.split()
     for place, word in enumerate(words):
-        if _PADDED.fullmatch(word.rstrip(".,")):  # 012 The Title, Series 012 The Title
+        if patterns.PADDED.fullmatch(word.rstrip(".,")):  # 012 The Title, Series 012 The Title
             said.number = said.number or plain_number(word.rstrip(".,"))
             said.series, said.title = _trimmed(" ".join(words[:place])), _trimmed(" ".join(words[place + 1 :]))
             return
@@ -290,4 +236,4 @@ def _is_year(text: str) -> bool:
 
 
 def _trimmed(text: str) -> str | None:
-    return text.strip(_EDGES) or None
+    return text.strip(patterns.EDGES) or None
