@@ -83,6 +83,8 @@ class Element:
 
     def whole_text(self) -> str:
         """The text in it and in the elements in it, each after the text of the one it is in."""
+        if not self.children:
+            return self.text
         return " ".join(part for element in self.walk() if (part := element.text))
 
     def walk(self) -> Iterator[Element]:

@@ -19,11 +19,12 @@ LONGEST_DESCRIPTION: Final = 32_768
 _ROLES: Final = dict(
     pair.split(":")
     for pair in """
-    adp:adapter aft:afterword_author ann:annotator arr:arranger art:artist asn:associated_name aui:introduction_author
-    aut:author bkd:book_designer bkp:book_producer clb:contributor clr:colorist cmm:commentator com:compiler
-    cov:cover_artist cre:author ctb:contributor cwt:commentator dub:dubious_author edt:editor ill:illustrator
-    ink:inker ltr:letterer nrt:narrator oth:other pbl:publisher pfr:proofreader pht:photographer prt:printer
-    rev:reviewer trc:transcriber trl:translator wam:author wpr:preface_author
+    adp:adapter aft:afterword_author ann:annotator arr:arranger art:artist asn:associated_name
+    aui:introduction_author aut:author bkd:book_designer bkp:book_producer clb:contributor clr:colorist
+    cmm:commentator com:compiler cov:cover_artist cre:author ctb:contributor cwt:commentator drt:director
+    dtc:data_contributor dub:dubious_author edt:editor ill:illustrator ink:inker ltr:letterer mrk:markup_editor
+    nrt:narrator oth:other pbl:publisher pfr:proofreader pht:photographer prt:printer rev:reviewer trc:transcriber
+    trl:translator wam:author wpr:preface_author
     """.split()
 )
 """The MARC relators that are seen in books (https://id.loc.gov/vocabulary/relators.html), as words."""
