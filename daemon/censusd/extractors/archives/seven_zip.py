@@ -1,6 +1,6 @@
 """7z archives: the list of files, and single entries that are packed with LZMA, LZMA2, Deflate, bzip2 or not at all.
 
-The library py7zr would bring eight more, most of them compiled, and 20 MB, in order to list names.
+The library py7zr would bring nine more, most of them compiled, and 20 MB, in order to list names.
 Source: 7zFormat.txt of the LZMA SDK.
 """
 
