@@ -5,6 +5,7 @@ Source: Microsoft's Advanced Systems Format specification, revision 01.20.03. On
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -52,6 +53,15 @@ _NAMES: Final = {
 }  # fmt: skip
 
 
+@dataclass(slots=True)
+class _Header:
+    """What is known while the header is read: tracks by their number, languages in the order of their list."""
+
+    media: Media
+    streams: dict[int, Track] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)
+
+
 def parse(reader: Reader, media: Media) -> None:
     """Fill ``media`` from an ASF file.
 
@@ -62,19 +72,28 @@ def parse(reader: Reader, media: Media) -> None:
     head = reader.exactly(0, 30, "header")
     if head[:16] != HEADER:
         raise FormatError("it does not begin as Windows Media does")
-    languages: list[str] = []
-    streams: dict[int, Track] = {}
-    _objects(reader, 30, min(int.from_bytes(head[16:24], "little"), reader.size), media, streams, languages)
-    for track in streams.values():
-        if track.language and track.language.isdecimal():
+    header = _Header(media)
+    try:
+        _objects(reader, 30, min(int.from_bytes(head[16:24], "little"), reader.size), header)
+    finally:
+        _keep(header)
+
+
+def _keep(header: _Header) -> None:
+    media = header.media
+    for track in header.streams.values():
+        if track.language:
             index = int(track.language)
-            track.language = languages[index] if index < len(languages) else None
+            track.language = header.languages[index] if index < len(header.languages) else None
         media.add_track(track)
-    audio, video = media.of(TrackKind.AUDIO), media.of(TrackKind.VIDEO)
-    media.mime_type = "video/x-ms-wmv" if video else "audio/x-ms-wma" if audio else media.mime_type
+    if media.of(TrackKind.VIDEO):
+        media.mime_type = "video/x-ms-wmv"
+    elif media.of(TrackKind.AUDIO):
+        media.mime_type = "audio/x-ms-wma"
 
 
-def _objects(reader: Reader, at: int, end: int, media: Media, streams: dict[int, Track], languages: list[str]) -> None:
+def _objects(reader: Reader, at: int, end: int, header: _Header, *, inner: bool = False) -> None:
+    """The objects from ``at`` to ``end``; inside a header extension there is no other."""
     for _ in range(_MOST):
         head = reader.at(at, 24)
         if at + 24 > end or len(head) < 24:
@@ -83,36 +102,21 @@ def _objects(reader: Reader, at: int, end: int, media: Media, streams: dict[int,
         if length < 24:
             raise FormatError(f"an object at byte {at} of its header is {length} bytes long, with a header of 24")
         body, last = at + 24, min(at + length, end)
-        if kind == _EXTENSION:
-            if at > 30 + 24 or body + 22 < last:
-                _objects_inside(reader, body + 22, last, media, streams, languages)
-        else:
-            _object(reader, kind, body, last, media, streams, languages)
+        if kind != _EXTENSION:
+            _object(reader, kind, body, last, header)
+        elif not inner:
+            _objects(reader, body + 22, last, header, inner=True)
         at += length
 
 
-def _objects_inside(
-    reader: Reader, at: int, end: int, media: Media, streams: dict[int, Track], languages: list[str]
-) -> None:
-    """The objects of a header extension, in which there is no other header extension."""
-    for _ in range(_MOST):
-        head = reader.at(at, 24)
-        length = int.from_bytes(head[16:24], "little")
-        if at + 24 > end or length < 24:
-            return
-        _object(reader, head[:16], at + 24, min(at + length, end), media, streams, languages)
-        at += length
-
-
-def _object(
-    reader: Reader, kind: bytes, at: int, end: int, media: Media, streams: dict[int, Track], languages: list[str]
-) -> None:
+def _object(reader: Reader, kind: bytes, at: int, end: int, header: _Header) -> None:
+    media = header.media
     if kind == _FILE:
         _file(reader.at(at, 80), media, reader.size)
     elif kind == _STREAM:
-        _stream(reader.at(at, min(end - at, 4096)), streams)
+        _stream(reader.at(at, min(end - at, 4096)), header.streams)
     elif kind == _STREAM_MORE:
-        _stream_more(reader.at(at, min(end - at, 4096)), streams)
+        _stream_more(reader.at(at, min(end - at, 4096)), header.streams)
     elif kind == _CONTENT:
         _content(reader, at, end, media)
     elif kind == _MORE_CONTENT:
@@ -120,7 +124,7 @@ def _object(
     elif kind in {_METADATA, _LIBRARY}:
         _library(reader, at, end, media)
     elif kind == _LANGUAGES:
-        _language_list(reader.at(at, min(end - at, 65_536)), languages)
+        _language_list(reader.at(at, min(end - at, 65_536)), header.languages)
     elif kind == _MARKERS:
         _markers(reader.at(at, min(end - at, 1 << 20)), media)
     elif kind in _ENCRYPTED:

@@ -194,12 +194,9 @@ def _book(media: Media, details: Details) -> list[Entity]:
     authors = split_names(tags.all("author"))
     album_artists = split_names([value for value in tags.all("album_artist") if value.lower() not in _VARIOUS])
     artists = split_names(tags.all("artists", "artist"))
-    if not narrators:
-        known = {name for name, _ in authors or album_artists or artists}
-        guesses = split_names(tags.all("composer")) or split_names(tags.all("performer"))
-        narrators = [pair for pair in guesses if pair[0] not in known]
-    reading = {name for name, _ in narrators} | {name for name, role in artists if role in {"narrator", "reader"}}
-    narrators = narrators or [pair for pair in artists if pair[0] in reading]
+    narrators = narrators or split_names(tags.all("composer")) or split_names(tags.all("performer"))
+    narrators = narrators or [pair for pair in artists if pair[1] in {"narrator", "reader"}]
+    reading = {name for name, _ in narrators}
     authors = authors or _others(album_artists, reading) or _others(artists, reading) or album_artists or artists
     found: list[Entity] = []
     sort = tags.first("album_artist_sort", "artist_sort")

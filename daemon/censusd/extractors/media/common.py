@@ -15,7 +15,7 @@ from censusd.model import Problem, ProblemKind
 
 Details = dict[str, Json]
 
-_GAIN: Final = re.compile(r"\s*([+-]?\d{1,3}(?:\.\d{1,8})?)\s*(?:db)?\s*", re.IGNORECASE)
+_GAIN: Final = re.compile(r"\s*([+-]?\d{1,5}(?:\.\d{1,8})?)\s*(?:db)?\s*", re.IGNORECASE)
 _PLAIN: Final = (
     "subtitle", "comment", "description", "synopsis", "copyright", "license", "grouping", "encoder", "encoded_by",
     "software", "isrc", "barcode", "catalog_number", "mood", "media", "key", "original_artist", "url", "rating",

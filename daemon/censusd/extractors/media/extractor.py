@@ -67,7 +67,7 @@ class MediaExtractor:
         except (ArithmeticError, LookupError, ValueError) as error:
             media.trouble(f"its structure makes no sense ({type(error).__name__}: {error})")
         _sober(media)
-        if not media.tracks and not any(media.tags.items()):
+        if not any(track.codec for track in media.tracks) and not any(media.tags.items()):
             return Problem(
                 ProblemKind.OTHER, "; ".join(media.problems)[:500] or "there is neither sound nor picture in it"
             )
@@ -141,8 +141,9 @@ def _sober(media: Media) -> None:
 
 def _extraction(media: Media, source: Source) -> Extraction:
     """Video if it has one that is not a slide show inside an audiobook or a podcast; else sound."""
-    has_video = bool(media.of(TrackKind.VIDEO)) and media.brand not in {"M4A", "M4B"}
-    if not media.of(TrackKind.AUDIO) and not has_video and media.mime_type.startswith("video/"):
+    has_audio = bool(media.of(TrackKind.AUDIO))
+    has_video = bool(media.of(TrackKind.VIDEO)) and (media.brand not in {"M4A", "M4B"} or not has_audio)
+    if not has_audio and not has_video and media.mime_type.startswith("video/"):
         media.tracks.append(Track(TrackKind.VIDEO))
         has_video = True
     if has_video:

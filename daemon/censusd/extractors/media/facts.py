@@ -14,8 +14,11 @@ MOST_NAMES: Final = 200
 MOST_VALUES: Final = 100
 LONGEST_VALUE: Final = 16_384
 LONGEST_EXTRA: Final = 1_024
-MOST_TEXT: Final = 1 << 20
-"""Characters in all tags of a file."""
+MOST_TEXT: Final = 100_000
+"""Characters in all tags of a file that are kept."""
+LONGEST_TITLE: Final = 300
+MOST_TITLES: Final = 50_000
+"""Characters in all titles of chapters that are kept."""
 
 
 class TrackKind(StrEnum):
@@ -225,6 +228,11 @@ class Media:
         if sound and len(sound) >= len(self.chapters):
             self.chapters = sorted(sound, key=lambda chapter: chapter.start)[:MOST_CHAPTERS]
             self.chapter_count, self.chapter_source = count, source
+            left = MOST_TITLES
+            for chapter in self.chapters:
+                title = (chapter.title or "")[: min(LONGEST_TITLE, left)].strip("\0 \t\r\n\ufeff")
+                chapter.title = title or None
+                left -= len(title)
 
     def of(self, kind: TrackKind) -> list[Track]:
         """The tracks of one kind."""

@@ -33,6 +33,7 @@ def parse(reader: Reader, media: Media) -> None:
             media.trouble("the file ends within its metadata")
         if kind == 0:
             stream_information(reader.exactly(at, 34, "stream information"), track)
+            media.duration = track.duration
         elif kind == 4:
             vorbis.parse(reader, at, min(at + length, reader.size), media)
         elif kind == 5:
@@ -42,7 +43,6 @@ def parse(reader: Reader, media: Media) -> None:
         at += length
         if head[0] & 128 or at >= reader.size:
             break
-    media.duration = track.duration
     if track.duration:
         track.bit_rate = round(max(reader.size - at, 0) * 8 / track.duration)
 

@@ -253,11 +253,11 @@ def _keep_chapter(data: bytes, version: int, chapters: list[Chapter]) -> None:
     chapters.append(Chapter(start / 1000, inner.tags.first("title", "subtitle"), end / 1000))
 
 
-def parse_version_1(reader: Reader, media: Media) -> bool:
-    """Fill in from an ID3v1 tag, the last 128 bytes, what no better tag has said; whether there is one."""
+def parse_version_1(reader: Reader, media: Media) -> None:
+    """Fill in from an ID3v1 tag, the last 128 bytes, what no better tag has said."""
     data = reader.at(reader.size - 128, 128)
     if len(data) < 128 or data[:3] != b"TAG":
-        return False
+        return
     fields = {
         "title": data[3:33], "artist": data[33:63], "album": data[63:93], "date": data[93:97],
         "comment": data[97:127],
@@ -271,4 +271,3 @@ def parse_version_1(reader: Reader, media: Media) -> bool:
             media.tags.add(name, decode_text(value.partition(b"\0")[0]))
     if data[127] < len(GENRES) and "genre" not in media.tags and (data[127] or "title" in media.tags):
         media.tags.add("genre", GENRES[data[127]])
-    return True

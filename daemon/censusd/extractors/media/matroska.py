@@ -16,7 +16,7 @@ from censusd.extractors.media.ebml import Element, element, elements, number, re
 from censusd.extractors.media.facts import MOST_CHAPTERS, Chapter, Media, Track, TrackKind
 from censusd.extractors.media.places import set_place
 from censusd.extractors.media.tags import add_free, add_number
-from censusd.extractors.reading import FormatError, Reader
+from censusd.extractors.reading import FormatError, Reader, TooMuchError
 
 _SEGMENT: Final = 0x18538067
 _CLUSTER: Final = 0x1F43B675
@@ -96,13 +96,18 @@ def _part(segment: _Segment, found: Element) -> None:
     }  # fmt: skip
     if found.id in parts and found.body not in segment.seen:
         segment.seen.update((found.id, found.body))
-        parts[found.id](segment, found)
+        try:
+            parts[found.id](segment, found)
+        except TooMuchError:
+            raise
+        except FormatError as error:  # the other parts may be whole
+            segment.media.trouble(str(error))
 
 
 def _seek_head(segment: _Segment, head: Element) -> None:
     for seek in elements(segment.reader, head.body, head.end, 200):
         kind = place = 0
-        for part in elements(segment.reader, seek.body, seek.end, 10):
+        for part in elements(segment.reader, seek.body, seek.end, 10) if seek.id == 0x4DBB else ():
             if part.id == 0x53AB:
                 kind = number(segment.reader, part)
             elif part.id == 0x53AC:
@@ -180,7 +185,7 @@ def _attachments(segment: _Segment, part: Element) -> None:
     fonts = 0
     for file in elements(segment.reader, part.body, part.end, 1_000):
         name = mime = ""
-        for field in elements(segment.reader, file.body, file.end, 20):
+        for field in elements(segment.reader, file.body, file.end, 20) if file.id == 0x61A7 else ():
             if field.id == 0x466E:
                 name = text(segment.reader, field)
             elif field.id == 0x4660:
@@ -197,7 +202,7 @@ def _tags(segment: _Segment, part: Element) -> None:
         level, uid = 50, 0
         other = False
         simple: list[Element] = []
-        for found in elements(segment.reader, tag.body, tag.end, _MOST_TAGS):
+        for found in elements(segment.reader, tag.body, tag.end, _MOST_TAGS) if tag.id == 0x7373 else ():
             if found.id == 0x63C0:
                 for target in elements(segment.reader, found.body, found.end, 50):
                     if target.id == 0x68CA:

@@ -61,8 +61,9 @@ def _field(reader: Reader, part: Element, found: Track) -> None:
         _addition(reader, part, found)
     elif part.id == 0x6D80:
         for encoding in elements(reader, part.body, part.end, 20):
-            inner = elements(reader, encoding.body, encoding.end, 20)
-            found.encrypted = found.encrypted or any(each.id == 0x5035 for each in inner)
+            if encoding.id == 0x6240:
+                inner = elements(reader, encoding.body, encoding.end, 20)
+                found.encrypted = found.encrypted or any(each.id == 0x5035 for each in inner)
 
 
 def _video(reader: Reader, video: Element, found: Track) -> None:

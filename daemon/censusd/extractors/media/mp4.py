@@ -7,13 +7,15 @@ frame rate.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from censusd.extractors.boxes import Box, body, boxes, find, inside
 from censusd.extractors.media import mp4_chapters, mp4_codecs, mp4_tags
 from censusd.extractors.media.facts import MOST_TRACKS, Media, Track, TrackKind
-from censusd.extractors.reading import FormatError, Reader
+from censusd.extractors.reading import FormatError, Reader, TooMuchError
 
 _HANDLERS: Final = {
     b"soun": TrackKind.AUDIO, b"vide": TrackKind.VIDEO, b"auxv": TrackKind.COVER, b"pict": TrackKind.COVER,
@@ -62,7 +64,7 @@ def parse(reader: Reader, media: Media) -> None:
     if fragment and not media.duration:
         media.duration = max(indexed, _fragmented(reader, movie, fragment))
     if len(media.tracks) == 1 and not media.tracks[0].bit_rate and media.duration:
-        media.tracks[0].bit_rate = round(samples * 8 / media.duration)
+        media.tracks[0].bit_rate = round(samples * 8 / media.duration) or None
 
 
 def _cut(media: Media, box: Box, size: int) -> None:
@@ -77,31 +79,50 @@ def _brands(media: Media, data: bytes) -> None:
         media.format, media.mime_type = "mov", "video/quicktime"
     elif brand.startswith("3g"):
         media.format, media.mime_type = "3gp", "video/3gpp2" if brand.startswith("3g2") else "video/3gpp"
-    elif brand in {"M4A", "M4B", "M4P", "aax", "F4A", "F4B"}:
+    elif brand == "aax":
+        media.mime_type = "audio/vnd.audible.aax"
+    elif brand in {"M4A", "M4B", "M4P", "F4A", "F4B"}:
         media.mime_type = "audio/mp4"
     elif brand in {"M4V", "M4VH", "M4VP"}:
         media.mime_type = "video/x-m4v"
 
 
 def _movie(reader: Reader, movie: Box, media: Media) -> None:
-    chapters: set[int] = set()
-    tracks: dict[int, tuple[Box, Track]] = {}
-    timescale = 0
-    for box in inside(reader, movie):
+    found = _Movie()
+    try:
+        for box in inside(reader, movie):
+            _part(reader, box, found, media)
+    finally:
+        _keep(reader, found, media)
+
+
+@dataclass(slots=True)
+class _Movie:
+    """What is known of a movie while it is read: its ticks per second, its tracks, and which of them are chapters."""
+
+    timescale: int = 0
+    tracks: dict[int, tuple[Box, Track]] = field(default_factory=dict)
+    chapters: set[int] = field(default_factory=set)
+
+
+def _part(reader: Reader, box: Box, found: _Movie, media: Media) -> None:
+    try:
         if box.kind == b"mvhd":
-            timescale = _movie_header(media, body(reader, box, 32))
-        elif box.kind == b"trak" and len(tracks) < MOST_TRACKS:
-            number, track = _track(reader, box, chapters)
-            tracks[number] = (box, track)
+            found.timescale = _movie_header(media, body(reader, box, 32))
+        elif box.kind == b"trak" and len(found.tracks) < MOST_TRACKS:
+            _track(reader, box, found)
         elif box.kind == b"cmov":
-            raise FormatError("its movie box is compressed, which nobody has written since the nineties")
+            media.trouble("its movie box is compressed, which nobody has written since the nineties")
         elif box.kind == b"udta":
             mp4_tags.user_data(reader, box, media)
         elif box.kind == b"meta":
             mp4_tags.metadata(reader, box, media)
-        elif box.kind == b"mvex" and timescale and not media.duration:
-            media.duration = _announced(reader, box) / timescale
-    _keep(reader, tracks, chapters, media)
+        elif box.kind == b"mvex" and found.timescale and not media.duration:
+            media.duration = _announced(reader, box) / found.timescale
+    except TooMuchError:
+        raise
+    except FormatError as error:  # the other parts may be whole
+        media.trouble(str(error))
 
 
 def _announced(reader: Reader, extends: Box) -> int:
@@ -111,18 +132,18 @@ def _announced(reader: Reader, extends: Box) -> int:
     return int.from_bytes(data[4:12] if data[:1] == b"\1" else data[4:8], "big")
 
 
-def _keep(reader: Reader, tracks: dict[int, tuple[Box, Track]], chapters: set[int], media: Media) -> None:
+def _keep(reader: Reader, found: _Movie, media: Media) -> None:
     """Keep the tracks, but for those that hold the chapters' titles and pictures."""
-    for number, (box, track) in tracks.items():
-        if number not in chapters:
-            media.add_track(track)
-        elif track.kind is TrackKind.SUBTITLE:
-            mp4_chapters.from_track(reader, box, media)
-        elif track.kind is TrackKind.VIDEO:
+    for number, (_, track) in found.tracks.items():
+        if number in found.chapters and track.kind is TrackKind.VIDEO:
             track.kind = TrackKind.COVER
+        if number not in found.chapters or track.kind is not TrackKind.SUBTITLE:
             media.add_track(track)
     if not media.duration:
         media.duration = max((track.duration or 0 for track in media.tracks), default=0) or media.duration
+    for number in found.chapters:
+        if number in found.tracks and found.tracks[number][1].kind is TrackKind.SUBTITLE:
+            mp4_chapters.from_track(reader, found.tracks[number][0], media)
 
 
 def _movie_header(media: Media, data: bytes) -> int:
@@ -144,25 +165,29 @@ def apple_time(seconds: int) -> str | None:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _track(reader: Reader, trak: Box, chapters: set[int]) -> tuple[int, Track]:
-    """A track with its number; numbers of tracks that hold its chapters go into ``chapters``."""
+def _track(reader: Reader, trak: Box, found: _Movie) -> None:
+    """Add a track by its number, and the numbers of tracks that hold its chapters."""
     track = Track(TrackKind.DATA)
-    number = 0
-    for box in inside(reader, trak):
-        if box.kind == b"tkhd":
-            number = _track_header(track, body(reader, box, 96))
-        elif box.kind == b"mdia":
-            _media(reader, box, track)
-        elif box.kind == b"tref":
-            for reference in inside(reader, box):
-                if reference.kind == b"chap":
-                    data = body(reader, reference, 64)
-                    chapters.update(int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4))
-        elif box.kind == b"udta":
-            track.title = mp4_tags.track_name(reader, box) or track.title
-    if track.kind is not TrackKind.VIDEO:
-        track.rotation = None
-    return number, track
+    number = -1 - len(found.tracks)
+    try:
+        for box in inside(reader, trak):
+            if box.kind == b"tkhd":
+                number = _track_header(track, body(reader, box, 96))
+            elif box.kind == b"mdia":
+                _media(reader, box, track)
+            elif box.kind == b"tref":
+                found.chapters.update(_chapter_tracks(reader, box))
+            elif box.kind == b"udta":
+                track.title = mp4_tags.track_name(reader, box) or track.title
+    finally:
+        found.tracks.setdefault(number, (trak, track))
+
+
+def _chapter_tracks(reader: Reader, references: Box) -> Iterator[int]:
+    for reference in inside(reader, references):
+        if reference.kind == b"chap":
+            data = body(reader, reference, 64)
+            yield from (int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4))
 
 
 def _track_header(track: Track, data: bytes) -> int:

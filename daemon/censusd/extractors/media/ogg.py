@@ -73,6 +73,8 @@ def parse(reader: Reader, media: Media) -> None:
     if not streams:
         raise FormatError("there is no stream in it that is known")
     _ends(reader, streams, media)
+    if len(media.tracks) == 1 and not media.tracks[0].bit_rate and media.duration:
+        media.tracks[0].bit_rate = round((reader.size - at) * 8 / media.duration)  # without the picture in its comments
     if media.of(TrackKind.VIDEO):
         media.mime_type = "video/ogg"
 
@@ -137,23 +139,31 @@ def _theora(packet: bytes) -> _Stream:
 
 
 def _ends(reader: Reader, streams: dict[int, _Stream], media: Media) -> None:
-    """Durations, by the granule positions of the last pages."""
+    """Durations, by the granule positions of the last pages, which are marked as the last."""
     data = reader.at(max(reader.size - _TAIL, 0), _TAIL)
-    found: set[int] = set()
+    seen: set[int] = set()
+    timed: set[int] = set()
     at = data.rfind(b"OggS")
-    while at >= 0 and len(found) < len(streams):
+    last = data[at:]
+    whole = len(last) > 27 and 27 + last[26] + sum(last[27 : 27 + last[26]]) <= len(last)
+    while at >= 0 and len(timed) < len(streams):
         head = data[at : at + 27]
         serial = int.from_bytes(head[14:18], "little")
         granule = int.from_bytes(head[6:14], "little", signed=True)
-        if len(head) == 27 and serial in streams and serial not in found and granule >= 0:
-            found.add(serial)
-            stream = streams[serial]
-            if stream.shift:
-                granule = (granule >> stream.shift) + (granule & (1 << stream.shift) - 1)
-            if stream.rate > 0:
-                stream.track.duration = max(granule - stream.skip, 0) / stream.rate
+        if len(head) == 27 and serial in streams:
+            whole = whole and (serial in seen or bool(head[5] & 4))
+            seen.add(serial)
+            if serial not in timed and granule >= 0:
+                timed.add(serial)
+                _set_duration(streams[serial], granule)
         at = data.rfind(b"OggS", 0, at)
-    last = data[data.rfind(b"OggS") :]
-    if len(last) > 5 and not last[5] & 4:
-        media.trouble("its last page is not marked as the last: it was cut off")
+    if not whole:
+        media.trouble("its last page is not whole, or not marked as the last: it was cut off")
     media.duration = max((track.duration or 0 for track in media.tracks), default=0) or None
+
+
+def _set_duration(stream: _Stream, granule: int) -> None:
+    if stream.shift:
+        granule = (granule >> stream.shift) + (granule & (1 << stream.shift) - 1)
+    if stream.rate > 0:
+        stream.track.duration = max(granule - stream.skip, 0) / stream.rate

@@ -110,8 +110,8 @@ def _packet(state: _Transport, packet: bytes, times: dict[int, int]) -> None:
     elif number in state.tracks:
         if begins and body[:3] == b"\0\0\1":
             time = _time(body)
-            if time is not None and (times is state.last or number not in times):
-                times[number] = time
+            if time is not None:
+                _keep_time(times, number, time, latest=times is state.last)
             body = body[9 + body[8] :] if len(body) > 8 else b""
         if times is state.first:
             kept = state.data.setdefault(number, bytearray())
@@ -181,11 +181,20 @@ def _time(body: bytes) -> int | None:
     return (data[0] >> 1 & 7) << 30 | data[1] << 22 | (data[2] >> 1) << 15 | data[3] << 7 | data[4] >> 1
 
 
+def _keep_time(times: dict[int, int], number: int, time: int, *, latest: bool) -> None:
+    """Keep a stream's first time, or its latest: pictures do not come in the order in which they are shown."""
+    if number not in times or (latest and (time - times[number]) % _WRAP < _WRAP // 2):
+        times[number] = time
+
+
 def _span(first: dict[int, int], last: dict[int, int], media: Media) -> float | None:
-    spans = [((last[number] - start) % _WRAP) / _CLOCK for number, start in first.items() if number in last]
+    """From the first time of any stream to the last, which is when something begins that lasts a frame."""
+    if not first:
+        return None
+    start = min(first.values())
+    longest = max(((time - start) % _WRAP for number, time in last.items() if number in first), default=0)
     rate = next((track.frame_rate for track in media.tracks if track.frame_rate), None)
-    longest = max(spans, default=0.0)
-    return longest + (1 / rate if rate else 0) if longest else None
+    return longest / _CLOCK + (1 / rate if rate else 0) if longest else None
 
 
 def _header(track: Track, data: bytes) -> None:
@@ -273,8 +282,8 @@ def _packets(block: bytes, times: dict[int, int], data: dict[int, bytearray] | N
             if number == 0xBD:
                 number = content[0] if content else 0
                 content = content[4:] if 0x80 <= number < 0xB0 else content[1:]
-            if time is not None and not (keep_first and number in times):
-                times[number] = time
+            if time is not None:
+                _keep_time(times, number, time, latest=not keep_first)
             if data is not None and len(data) < 64:
                 kept = data.setdefault(number, bytearray())
                 if len(kept) < _ENOUGH[TrackKind.VIDEO]:
