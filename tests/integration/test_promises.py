@@ -37,6 +37,26 @@ def test_promise_1_a_hint_about_nothing_changes_nothing(library: Library) -> Non
     assert library.rows() == before
 
 
+def test_promise_1_a_hint_leads_nowhere_that_a_walk_does_not_go(library: Library) -> None:
+    outside = library.root.parent / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep/secret").touch()
+    library.write(".hidden/deep/secret")
+    library.write("private/deep/secret")
+    library.write("f")
+    (library.root / "link").symlink_to(outside)
+    guarded = library.with_rules(protected=("private/",), exclude=("!..", "!."))
+    guarded.reconcile()
+    guarded.names("", "..", ".", "", "link/deep", "private/deep")
+    for place in (".hidden", "private", "link", "../outside", "link/../../outside"):
+        guarded.names(place, "deep", "secret")
+        guarded.names(f"{place}/deep", "secret")
+        scope = Scope(subtrees=(place, f"{place}/deep"), directories=(place, f"{place}/deep"))
+        guarded.reconcile(scope, Trigger.MANUAL)
+    assert guarded.records().keys() == {"f"}
+    assert guarded.query("SELECT path FROM directories") == [("",)]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_promise_1_no_order_or_number_of_hints_matters(library: Library, seed: int) -> None:
     chance = random.Random(seed)

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Final
 
 from censusd.filesystem.ignore import LAST_OF_HIDDEN, DirectoryPolicy
-from censusd.filesystem.names import bytes_of, text_of_native
+from censusd.filesystem.names import bytes_of, is_name, text_of_native
 from censusd.filesystem.problems import problem_of
 from censusd.filesystem.statx import birth_ns, fit
 from censusd.model import FileEntry, Listing, Problem, SubdirectoryEntry, pack
@@ -107,7 +107,7 @@ def look(fd: int, names: Iterable[str], policy: DirectoryPolicy, *, stable_inode
     unknown: dict[str, Problem] = {}
     looked = frozenset(names)
     skipped = 0
-    for name in sorted(looked):
+    for name in sorted(filter(is_name, looked)):
         try:
             found = os.stat(bytes_of(name), dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:

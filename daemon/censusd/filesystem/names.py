@@ -45,5 +45,10 @@ def text_of_native(name: str) -> str:
     return name if name.isascii() else text_of(os.fsencode(name))
 
 
+def is_name(text: str) -> bool:
+    """Whether an entry of a directory can be called so: what else a path can consist of leads to other directories."""
+    return text not in {"", ".", ".."} and "/" not in text and "\0" not in text
+
+
 def _escape_genuine(match: re.Match[str]) -> str:
     return "".join(chr(0xEF00 + byte) for byte in match.group().encode("utf-8"))

@@ -21,7 +21,6 @@ _STAR: Final = "*"
 """Stands for itself among tokens, all others of which are regular expressions for one character."""
 
 _ANY: Final = "[^/]"
-_NOTHING: Final = "(?!)"
 
 # As in git's ctype.c: ASCII only, and neither form feed nor vertical tab are spaces.
 _CLASSES: Final = {
@@ -171,7 +170,7 @@ def _bracket(body: str, at: int) -> tuple[str, int] | None:
             character == "["
             and body[at : at + 1] == ":"
             and (end := body.find("]", at + 1)) > at + 1
-            and (body[end - 1] == ":")
+            and body[end - 1] == ":"
         ):
             members.append(_CLASSES.get(body[at + 1 : end - 1], ""))
             if not members[-1]:
@@ -185,8 +184,6 @@ def _bracket(body: str, at: int) -> tuple[str, int] | None:
             first = character
         if at >= len(body):
             return None
-    if not members:
-        return (_ANY if negated else _NOTHING), at + 1
     return f"(?!/)[{'^' if negated else ''}{''.join(members)}]", at + 1
 
 

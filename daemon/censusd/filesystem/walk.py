@@ -6,6 +6,7 @@ swapped for a symlink on the way leads out of the tree. Depth first, so that onl
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Final, Self
 
 from censusd.filesystem.ignore import DirectoryPolicy, IgnorePolicy
 from censusd.filesystem.listing import OPEN_DIRECTORY, list_directory, look, slices
-from censusd.filesystem.names import bytes_of
+from censusd.filesystem.names import bytes_of, is_name
 from censusd.filesystem.problems import problem_of
 from censusd.filesystem.statx import birth_ns
 from censusd.model import ROOT, FileEntry, Listing, Observation, Problem, ProblemKind, split
@@ -178,6 +179,8 @@ class Tree:
             # reading its ignore file does need a real descriptor, which O_PATH gives openat just as well.
             flags = _OPEN_PASSING if missing else OPEN_DIRECTORY
             _, name = split(step)
+            if not is_name(name):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             fd = os.open(bytes_of(name), flags, dir_fd=at.fd)
             try:
                 at = _Handle(fd, at.policy.below(name).with_ignore_file(fd), listable=not missing)

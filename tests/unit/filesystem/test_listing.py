@@ -99,6 +99,13 @@ def test_to_look_at_every_name_is_to_list(tmp_path: Path) -> None:
     assert by_name.digest == b""
 
 
+def test_what_leads_to_another_directory_is_no_entry(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/file").touch()
+    seen = looked(tmp_path, "..", ".", "", "sub/file", "sub/", policy=IgnorePolicy(default_excludes=False).root())
+    assert (seen.files(), seen.subdirectories, seen.hidden, seen.unknown) == ([], [], frozenset(), {})
+
+
 def test_a_name_too_long_for_the_file_system_is_not_known_to_be_absent(tmp_path: Path) -> None:
     seen = looked(tmp_path, "x" * 300)
     assert seen.unknown["x" * 300].kind is ProblemKind.OTHER

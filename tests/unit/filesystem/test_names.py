@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from censusd.filesystem.names import bytes_of, text_of, text_of_native
+from censusd.filesystem.names import bytes_of, is_name, text_of, text_of_native
 
 _PARTS = st.one_of(
     st.binary(min_size=1, max_size=4),
@@ -58,6 +58,16 @@ def test_text_can_be_stored(name: bytes) -> None:
     assert "\0" not in text
     assert "/" not in text
     assert text.encode("utf-8").decode("utf-8") == text  # no surrogates, which PostgreSQL refuses
+
+
+@given(names)
+def test_every_name_is_one(name: bytes) -> None:
+    assert is_name(text_of(name)) == (name not in {b".", b".."})
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a/b", "/", "a/", "a\0b"])
+def test_what_leads_elsewhere_is_no_name(text: str) -> None:
+    assert not is_name(text)
 
 
 @given(st.lists(names, min_size=1, max_size=4))

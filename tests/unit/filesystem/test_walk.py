@@ -230,6 +230,15 @@ def test_a_directory_swapped_for_a_symlink_never_leads_out(tmp_path: Path, swapp
             assert kind_of(tree.observe(path).seen) in {ProblemKind.NOT_A_DIRECTORY, ProblemKind.VANISHED}
 
 
+@pytest.mark.parametrize("path", ["..", "../outside", "a/../../outside", ".", "a/.", "/", "a/", "//a", "/etc", "a\0b"])
+def test_only_names_lead_from_directory_to_directory(tmp_path: Path, path: str) -> None:
+    make(tmp_path, "outside/secret", "root/a/b/")
+    covered: list[str] = []
+    [observation] = observations(tmp_path / "root", path, cover=lambda place, _: covered.append(place))
+    assert kind_of(observation.seen) is ProblemKind.VANISHED
+    assert not {"outside", path} & {*covered}
+
+
 def test_a_root_may_be_named_through_symlinks(tmp_path: Path) -> None:
     make(tmp_path, "there/file")
     (tmp_path / "link").symlink_to("there")
