@@ -128,9 +128,9 @@ def test_each_directory_is_visited_once(tmp_path: Path, start: tuple[str, ...], 
 def test_many_starting_points_are_no_burden(tmp_path: Path) -> None:
     make(tmp_path, "a/")
     start = tuple(f"a/{'x/' * 20}{number}" for number in range(5_000))
-    before = time.perf_counter()
+    before = time.process_time()
     observed = seen(observations(tmp_path, *start))
-    assert time.perf_counter() - before < 3.0  # a tenth of a second; with a list to search, seven
+    assert time.process_time() - before < 3.0  # a tenth of a second; with a list to search, seven
     assert len(observed) == 5_000
     assert all(has_vanished(found) for found in observed.values())
 
