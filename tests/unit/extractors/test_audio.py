@@ -73,7 +73,7 @@ def test_reads_every_format(name: str) -> None:
     assert entities(found, "genre") == ["Audiobook"]
     if name not in {"song.wav", "broadcast.wav"}:  # whose list of texts has no place for these
         assert entities(found, "narrator") == ["Nora Narrator"]
-        assert got["series"] == [{"name": "The Series", "part": "2"}]
+        assert (got["series"], got["series_position"]) == ("The Series", 2)
         assert (got["disc"], got["disc_total"]) == (1, 2)
 
 
@@ -221,7 +221,7 @@ def test_music_keeps_artists_whole() -> None:
     got = details(found)
     assert got["replaygain"] == {"track_gain": -6.48, "track_peak": 0.988}
     assert (got["compilation"], got["bpm"]) == (True, 120)
-    assert got["musicbrainz"] == {"release": "8b1"}
+    assert got["identifiers"] == {"musicbrainz_release": "8b1"}
     assert got["other"] == {"anything else": "kept"}
 
 

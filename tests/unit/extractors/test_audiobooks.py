@@ -145,7 +145,7 @@ def test_reads_all_of_itunes_list() -> None:
         tiny.item("\xa9alb", "Book"),
         tiny.item("aART", "Ann A", "Abe B"),
         tiny.item("\xa9day", "2019-05-01T07:00:00Z"),
-        tiny.item("ldes", "Long"),
+        tiny.item("ldes", "<p>Long</p><p>more</p>"),
         tiny.item("desc", "Short"),
         tiny.item("\xa9pub", "House"),
         tiny.item("CDEK", "B017"),
@@ -166,7 +166,7 @@ def test_reads_all_of_itunes_list() -> None:
         "2019-05-01T07:00:00Z",
         "de",
     )
-    assert (got["synopsis"], got["description"], got["asin"]) == ("Long", "Short", "B017")
+    assert (got["synopsis"], got["description"], got["identifiers"]) == ("Long\nmore", "Short", {"asin": "B017"})
     assert (got["track"], got["track_total"], got["disc"], got["disc_total"], got["bpm"]) == (3, 12, 1, 2, 120)
     assert entities(found, "genre") == ["Rock"]
     assert (entities(found, "author"), entities(found, "publisher")) == (["Ann A", "Abe B"], ["House"])
@@ -204,3 +204,15 @@ def test_reads_overdrives_markers_without_what_goes_on() -> None:
         (3601.25, "Chapter 2"),
     ]
     assert got["audiobook"] is True
+
+
+def test_says_the_series_as_books_do() -> None:
+    got = details(of_book(tiny.item("\xa9grp", "Saga #7; Other World #1-2")))
+    assert (got["series"], got["series_position"], "series_part" in got) == ("Saga", 7, False)
+    got = details(of_book(tiny.own_item("SERIES", "Saga"), tiny.own_item("SERIES-PART", "1-3")))
+    assert (got["series"], got["series_position"], got["series_part"]) == ("Saga", 1, "1-3")
+
+
+def test_isbns_are_as_books_have_them() -> None:
+    assert details(of_mp3(tiny.own_frame("ISBN", "0-306-40615-2")))["identifiers"] == {"isbn": "9780306406157"}
+    assert details(of_mp3(tiny.own_frame("ISBN", "123")))["identifiers"] == {"invalid_isbn": "123"}

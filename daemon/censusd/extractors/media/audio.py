@@ -7,6 +7,8 @@ import re
 from typing import Final
 
 from censusd.extractors.base import Entity, EntityKind, Extraction, Kind
+from censusd.extractors.books.facts import plain_text
+from censusd.extractors.books.identifiers import isbn13
 from censusd.extractors.media import common
 from censusd.extractors.media.common import Details, put
 from censusd.extractors.media.cue import overdrive_chapters
@@ -23,7 +25,10 @@ _AUDIOBOOK: Final = re.compile(
 _PODCAST: Final = re.compile(r"podcasts?", re.IGNORECASE)
 _EXTENSIONS: Final = frozenset((".m4b", ".aax", ".aaxc"))
 _VARIOUS: Final = frozenset(("various", "various artists", "various authors", "va", "verschiedene"))
-_MUSICBRAINZ: Final = ("recording", "track", "release", "release_group", "artist", "album_artist")
+_IDENTIFIERS: Final = (
+    "asin", "isrc", "barcode", "catalog_number", "acoustid", "musicbrainz_recording", "musicbrainz_track",
+    "musicbrainz_release", "musicbrainz_release_group", "musicbrainz_artist", "musicbrainz_album_artist",
+)  # fmt: skip
 
 
 def extraction(media: Media, name: str, directories: tuple[str, ...], size: int) -> Extraction:
@@ -132,18 +137,25 @@ def _numbers(media: Media, details: Details) -> None:
         date=iso_date(str(media.facts.get("full_date") or "") or tags.first("date")),
         release_date=iso_date(tags.first("release_date")),
         original_date=iso_date(tags.first("original_date")),
-        asin=tags.first("asin"),
-        isbn=tags.first("isbn"),
+        identifiers=_identifiers(tags),
         replaygain=common.gains(tags),
         has_lyrics=True if "lyrics" in tags else None,
-        musicbrainz={name: tags.first(f"musicbrainz_{name}") for name in _MUSICBRAINZ if f"musicbrainz_{name}" in tags},
-        acoustid=tags.first("acoustid"),
         sort={
             name: tags.first(f"{name}_sort")
             for name in ("title", "album", "artist", "album_artist", "composer")
             if f"{name}_sort" in tags
         },
     )
+
+
+def _identifiers(tags: Tags) -> Details:
+    """Numbers under which others know it, the ISBN as books have it."""
+    found: Details = {name: tags.first(name) for name in _IDENTIFIERS if name in tags}
+    isbn = tags.first("isbn")
+    if isbn:
+        normal = isbn13(isbn)
+        found["isbn" if normal else "invalid_isbn"] = normal or isbn
+    return found
 
 
 def _created(media: Media) -> str | None:
@@ -207,7 +219,17 @@ def _book(media: Media, details: Details) -> list[Entity]:
     for role in ("translator", "producer"):
         found += common.people(tags, role)
     series = _series(tags)
-    put(details, series=[_series_detail(name, part) for name, part in series], book_title=tags.first("album", "title"))
+    put(details, book_title=tags.first("album", "title"))
+    if series:
+        name, part = series[0]
+        number = position(part)
+        put(details, series=name, series_position=number)
+        if number is None or part != f"{number:g}":
+            put(details, series_part=part)  # 1-3, for instance
+    for text in ("description", "synopsis", "comment"):
+        written = details.get(text)
+        if isinstance(written, str):
+            details[text] = plain_text(written) or written
     return found + _series_entities(series)
 
 
@@ -229,10 +251,6 @@ def _series(tags: Tags) -> list[tuple[str, str | None]]:
         return list(dict.fromkeys(found))
     inside_grouping = (parse_series(text, loose=True) for text in split_values(tags.all("grouping")))
     return list(dict.fromkeys(found for found in inside_grouping if found))
-
-
-def _series_detail(name: str, part: str | None) -> Details:
-    return {"name": name, "part": part} if part else {"name": name}
 
 
 def _series_entities(series: list[tuple[str, str | None]]) -> list[Entity]:

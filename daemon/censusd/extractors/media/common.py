@@ -18,7 +18,7 @@ Details = dict[str, Json]
 _GAIN: Final = re.compile(r"\s*([+-]?\d{1,5}(?:\.\d{1,8})?)\s*(?:db)?\s*", re.IGNORECASE)
 _PLAIN: Final = (
     "subtitle", "comment", "description", "synopsis", "copyright", "license", "grouping", "encoder", "encoded_by",
-    "software", "isrc", "barcode", "catalog_number", "mood", "media", "key", "original_artist", "url", "rating",
+    "software", "mood", "media", "key", "original_artist", "url", "rating",
     "network", "category", "location", "abridged", "release_type",
 )  # fmt: skip
 

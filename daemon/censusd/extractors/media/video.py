@@ -157,7 +157,6 @@ def _episode(media: Media, details: Details) -> None:
         season=whole(tags.first("season")),
         episode=whole(tags.first("episode", "part")),
         episode_id=tags.first("episode_id"),
-        asin=tags.first("asin"),
     )
 
 
