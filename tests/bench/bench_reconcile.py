@@ -125,7 +125,7 @@ def unchanged(bench: Bench, repository: Repository) -> float:
         ratios.append(passes[-1] / yardstick)
         details.append(f"{passes[-1]:.2f} / {yardstick:.2f} s")
     show("unchanged pass : find -printf", ratios, "<= 2", ", ".join(details))
-    # The position is the whole server's: the least of several is what the pass itself wrote, without autovacuum's share.
+    # The position is the whole server's: the least of several is the pass's own, without autovacuum's share.
     wal = min(written(repository, lambda: reconcile(repository)) for _ in range(RUNS + 2))
     show("unchanged pass, WAL in KiB", [wal / 1024], "<= 64 KiB", f"{wal} bytes")
     return statistics.median(passes)
