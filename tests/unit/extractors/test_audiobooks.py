@@ -69,6 +69,7 @@ def test_what_is_no_audiobook() -> None:
     podcast = of_mp3(*chapters, tiny.text_frame("TCON", "Podcast"))
     assert podcast.details["audiobook"] is False
     assert of_mp3(*chapters, tiny.frame("PCST", bytes(4))).details["podcast"] is True
+    assert of_book(tiny.number_item("stik", b"\x15"), brand=b"M4A ").details["podcast"] is True
     sheet = 'TRACK 01 AUDIO\n TITLE "One"\n INDEX 01 00:00:00\nTRACK 02 AUDIO\n TITLE "Two"\n INDEX 01 03:30:00'
     image = extraction(MEDIA, tiny.flac((4, tiny.comments(f"CUESHEET={sheet}"))), "a.flac")
     assert image.details["audiobook"] is False

@@ -238,6 +238,19 @@ def test_matroska_of_unnamed_language_is_english_says_the_rfc() -> None:
     assert extraction(MEDIA, tiny.matroska(tiny.ebml(0x1654AE6B, entry), kind=b"webm"), "a.webm").language is None
 
 
+def test_a_clock_that_jumps_gives_no_duration() -> None:
+    data = bytearray((DATA / "film.ts").read_bytes())
+    for at in range(0, len(data), 188):  # the presentation times of the last packets
+        if at > len(data) // 2 and data[at + 1] & 0x40:
+            start = data.find(b"\0\0\1", at, at + 188)
+            if start >= 0 and data[start + 7] & 0x80:
+                data[start + 9] |= 0x0E
+    found = extraction(MEDIA, bytes(data), "a.ts")
+    assert (found.duration, found.width) == (None, 64)
+    assert found.problem is not None
+    assert "jump" in found.problem.detail
+
+
 # ---------------------------------------------------------------------------------------------------- cut off
 
 

@@ -7,6 +7,7 @@ nobody has specified, what iTunes, mp4v2, AtomicParsley, Picard, Mp3tag and tone
 from __future__ import annotations
 
 import re
+import struct
 from itertools import islice
 from typing import Final
 
@@ -40,6 +41,8 @@ _MOBILE: Final = {
 """3GPP's, which are not built as the others are."""
 _NUMBERS: Final = {"tmpo": "bpm", "©mvi": "movement_number", "tves": "episode", "tvsn": "season"}
 _FLAGS: Final = {"cpil": "compilation", "pcst": "podcast", "shwm": "show_movement"}
+_PODCAST: Final = 21
+"""The media type (``stik``) of a podcast."""
 _APPLE: Final = "com.apple.quicktime."
 _SONY: Final = re.compile(rb'<Device\s[^>]{0,300}?manufacturer="([^"]{1,100})"[^>]{0,300}?modelName="([^"]{1,100})"')
 _SONY_TIME: Final = re.compile(rb'<CreationDate\s[^>]{0,300}?value="([^"]{1,40})"')
@@ -152,6 +155,8 @@ def _binary(name: str, data: bytes, media: Media) -> None:
         media.tags.add("genre", GENRES[number - 1])
     elif name == "stik":
         media.facts.setdefault("media_type", number)
+        if number == _PODCAST:
+            media.tags.add("podcast", "1")
     elif name in _FLAGS:
         media.tags.add(_FLAGS[name], str(int(any(data))))
     elif name in _NUMBERS and number:
@@ -180,6 +185,8 @@ def _values(reader: Reader, item: Box) -> list[str]:
             values.append(decode_text(data))
         elif kind in {21, 22, 65, 66, 67, 74, 75, 76, 77, 78} and len(data) <= 8:
             values.append(str(int.from_bytes(data, "big", signed=kind in {21, 65, 66, 67, 74})))
+        elif kind == 23 and len(data) == 4:
+            values.append(f"{struct.unpack('>f', data)[0]:g}")
     return values
 
 

@@ -29,6 +29,8 @@ _SOUNDS: Final = frozenset(
 )
 _CLOCK: Final = 90_000
 _WRAP: Final = 1 << 33
+_SLOWEST: Final = 8_000
+"""Bits per second below which there is neither sound nor picture."""
 
 
 def packet_size(head: bytes) -> tuple[int, int] | None:
@@ -91,7 +93,7 @@ def parse_transport(reader: Reader, media: Media) -> None:
         with suppress(FormatError, IndexError):
             _header(track, bytes(state.data.get(number, b"")))
         media.add_track(track)
-    media.duration = _span(state.first, state.last, media)
+    media.duration = _span(state.first, state.last, reader.size, media)
 
 
 def _packet(state: _Transport, packet: bytes, times: dict[int, int]) -> None:
@@ -187,14 +189,23 @@ def _keep_time(times: dict[int, int], number: int, time: int, *, latest: bool) -
         times[number] = time
 
 
-def _span(first: dict[int, int], last: dict[int, int], media: Media) -> float | None:
-    """From the first time of any stream to the last, which is when something begins that lasts a frame."""
+def _span(first: dict[int, int], last: dict[int, int], size: int, media: Media) -> float | None:
+    """From the first time of any stream to the last, which is when something begins that lasts a frame.
+
+    None if that would be slower than any real stream: then the clock jumps, as in what was cut from a broadcast.
+    """
     if not first:
         return None
     start = min(first.values())
     longest = max(((time - start) % _WRAP for number, time in last.items() if number in first), default=0)
     rate = next((track.frame_rate for track in media.tracks if track.frame_rate), None)
-    return longest / _CLOCK + (1 / rate if rate else 0) if longest else None
+    if not longest:
+        return None
+    seconds = longest / _CLOCK
+    if size * 8 < seconds * _SLOWEST:
+        media.trouble("its time stamps jump, so that nothing says how long it is")
+        return None
+    return seconds + (1 / rate if rate else 0)
 
 
 def _header(track: Track, data: bytes) -> None:
@@ -265,7 +276,7 @@ def parse_programme(reader: Reader, media: Media) -> None:
         media.add_track(track)
     if not media.tracks:
         raise FormatError("there is no stream in it that is known")
-    media.duration = _span(first, last, media)
+    media.duration = _span(first, last, reader.size, media)
 
 
 def _packets(block: bytes, times: dict[int, int], data: dict[int, bytearray] | None, *, keep_first: bool) -> None:
