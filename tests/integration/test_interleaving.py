@@ -230,6 +230,20 @@ def test_whoever_loses_the_lease_writes_nothing_more(library: LivingLibrary, gat
     library.check()
 
 
+def test_rules_that_change_in_a_burst_of_names(tmp_path: Path, catalogue: Catalogue) -> None:
+    """So many names that their directory is listed instead: what lies below is under other rules all the same."""
+    library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", debounce=30.0)
+    (library.root / "below").mkdir()
+    (library.root / "below/f").touch()
+    with living(library):
+        for number in range(5_000):
+            (library.root / f"burst{number}").touch()
+        (library.root / ".censusignore").write_text("f")
+        library.sync()
+        library.check()
+        assert "below/f" not in library.records()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_during_passes(tmp_path: Path, catalogue: Catalogue, seed: int) -> None:
     library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", debounce=0.01 * seed)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from censusd.model import Scope, Trigger
+from censusd.model import Counts, Scope, Trigger
 from censusd.sync import reconciler
 from tests.tools.library import Library, disk
 
@@ -32,6 +32,25 @@ class Between:
     def _work(self) -> bool:
         self.act(self._inner)
         return True
+
+
+@pytest.mark.parametrize("what", ["d/f", "d"])
+def test_what_is_back_before_the_end_of_a_pass_is_not_missing(library: Library, what: str) -> None:
+    library.write("d/f")
+    library.write("e/f")
+    library.reconcile()
+    ids = library.ids()
+    away = library.root.parent / "away"
+    (library.root / what).rename(away)
+
+    def back(_: Counts) -> None:
+        if away.exists():
+            away.rename(library.root / what)
+
+    Library(library.root, library.repository, replace(library.hooks, progress=back)).reconcile()
+    assert library.ids() == ids
+    library.reconcile()
+    assert library.records() == disk(library.root)
 
 
 def test_a_digest_that_waited_is_not_older_than_the_rows(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,10 @@ class Worker:
         self.repository: Repository | None = None
         self.upkeep: Upkeep | None = None
         self.dirty_set = DirtySet(
-            quiet=terms.watch.debounce, max_latency=terms.watch.max_latency, on_first=self._wake_up
+            quiet=terms.watch.debounce,
+            max_latency=terms.watch.max_latency,
+            rules_file=terms.rules.ignore_file,
+            on_first=self._wake_up,
         )
         self._catalogue = catalogue
         self._beat = beat

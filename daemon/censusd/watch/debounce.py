@@ -26,6 +26,7 @@ class DirtySet:
         names_per_directory: names in one directory beyond which the directory is listed instead.
         most_names: names in all directories beyond which the fullest directories are listed instead.
         most_directories: directories beyond which those with the most siblings are walked from their parent instead.
+        rules_file: a name that says what holds in its directory and below; see ``Marks``.
         clock: seconds that never go back.
         on_first: called, without any lock held, when the set was empty and is not any more. While it is not empty, no
             new mark is due earlier than ``next_due`` said.
@@ -39,6 +40,7 @@ class DirtySet:
         names_per_directory: int = 4_096,
         most_names: int = 50_000,
         most_directories: int = 10_000,
+        rules_file: str = "",
         clock: Callable[[], float] = time.monotonic,
         on_first: Callable[[], None] = lambda: None,
     ) -> None:
@@ -47,8 +49,8 @@ class DirtySet:
         self._clock = clock
         self._on_first = on_first
         self._lock = threading.Lock()
-        self._bounds = (names_per_directory, most_names, most_directories)
-        self._marks = Marks(*self._bounds)
+        self._terms = (names_per_directory, most_names, most_directories, rules_file)
+        self._marks = Marks(*self._terms)
         self._folds_before = 0
 
     def add(self, directory: str, name: str, *, written: bool = False) -> None:
@@ -120,7 +122,7 @@ class DirtySet:
         with self._lock:
             marks = list(self._marks.by_first)
             self._folds_before += self._marks.folds
-            self._marks = Marks(*self._bounds)
+            self._marks = Marks(*self._terms)
         return scope_of(marks)
 
     def next_due(self) -> float | None:

@@ -51,6 +51,8 @@ class Marks:
         names_per_directory: names in one directory beyond which the directory is listed instead.
         most_names: names in all directories beyond which the fullest directories are listed instead.
         most_directories: directories beyond which those with the most siblings are walked from their parent instead.
+        rules_file: a name that says what holds in its directory and below: where it would become part of a listing, the
+            directory is walked instead. Empty for none.
 
     Attributes:
         by_first: every mark, in the order of its first time.
@@ -58,10 +60,11 @@ class Marks:
         folds: how often marks became fewer, wider ones to keep within the bounds.
     """
 
-    def __init__(self, names_per_directory: int, most_names: int, most_directories: int) -> None:
+    def __init__(self, names_per_directory: int, most_names: int, most_directories: int, rules_file: str = "") -> None:
         self._names_per_directory = names_per_directory
         self._most_names = most_names
         self._most_directories = most_directories
+        self._rules_file = rules_file
         self._names: dict[str, dict[str, Mark]] = {}
         self._name_count = 0
         self._listings: dict[str, Mark] = {}
@@ -73,6 +76,9 @@ class Marks:
 
     def add_names(self, directory: str, names: Mapping[str, bool], now: float) -> None:
         """Mark names in a directory; True where a writer has closed the name."""
+        if directory in self._listings and self._rules_file in names:
+            self.add_subtrees((directory,), now)
+            return
         wider = self._listings.get(directory) or self._subtree_over(directory)
         if wider is not None:
             self._touch(wider, now)
@@ -102,6 +108,8 @@ class Marks:
         wider = self._listings.get(directory) or self._subtree_over(directory)
         if wider is not None:
             self._touch(wider, now)
+        elif self._rules_file in self._names.get(directory, ()):
+            self.add_subtrees((directory,), now)
         else:
             marks = self._pop_directory(directory) if directory in self._names else []
             self._listings[directory] = self._merge(marks, directory, now)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +119,18 @@ def test_too_many_names_in_a_directory_become_its_listing() -> None:
     assert dirty.folds == 1
     assert dirty.take_all() == Scope(directories=("a",))
     assert dirty.folds == 1
+
+
+@pytest.mark.parametrize("order", [("rules", "1", "2", "3"), ("1", "2", "3", "rules")])
+def test_a_name_that_rules_what_is_below_is_not_lost_in_a_listing(order: tuple[str, ...]) -> None:
+    dirty = DirtySet(names_per_directory=2, rules_file="rules")
+    for name in order:
+        dirty.add("a", name)
+    dirty.add("b", "rules")
+    assert dirty.take_all() == Scope(subtrees=("a",), names={"b": {"rules": False}})
+    dirty.add("a", "rules")
+    dirty.add_directory("a")
+    assert dirty.take_all() == Scope(subtrees=("a",))
 
 
 def test_too_many_names_altogether_become_the_listings_of_the_fullest_directories() -> None:
