@@ -10,7 +10,7 @@ import pytest
 from censusd.model import OperationStatus, Scope, Trigger
 from censusd.sync.reconciler import Options
 from tests.tools.library import Library, disk
-from tests.tools.operations import exchange
+from tests.tools.operations import exchange, remove
 
 
 def numbers(library: Library) -> list[tuple[int, int]]:
@@ -164,6 +164,19 @@ def test_one_directory_looked_into_and_listed_at_once(library: Library) -> None:
     library.write("d/new")
     scope = Scope(names={"d": {"new": True}}, directories=("d",))
     assert library.reconcile(scope, Trigger.REALTIME).counts.added == 1
+    assert library.records() == disk(library.root)
+
+
+@pytest.mark.parametrize("what", ["new", "new/file"])
+def test_a_directory_that_was_looked_into_is_compared_by_the_next_pass(library: Library, what: str) -> None:
+    """It lists as it did when its digest was taken, but not as what is on record since."""
+    library.write("d/old")
+    library.reconcile()
+    library.write(f"d/{what}")
+    library.names("d", "new")
+    assert f"d/{what}" in library.records()
+    remove(os.fsencode(library.root / "d/new"))
+    assert library.reconcile().counts.removed == 1
     assert library.records() == disk(library.root)
 
 
