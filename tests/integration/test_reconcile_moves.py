@@ -116,6 +116,19 @@ def test_a_directory_renamed_over_an_empty_one(library: Library) -> None:
     assert library.reconcile(options=Options(verify=True)).counts.changed == 0
 
 
+def test_moves_are_seen_below_a_mount_whose_device_number_changed_with_a_reboot(library: Library) -> None:
+    fill(library, "mount/a")
+    library.reconcile()
+    ids = library.ids()
+    library.query("UPDATE directories SET device = 1 WHERE path LIKE 'mount%%'")
+    assert library.reconcile().counts.changed == 0
+    (library.root / "mount/a").rename(library.root / "mount/b")
+    (library.root / "mount/b/one").rename(library.root / "mount/one")
+    operation = library.reconcile()
+    assert (operation.counts.directories_moved, operation.counts.moved) == (1, 1)
+    assert library.ids()["mount/one"] == ids["mount/a/one"]
+
+
 def test_a_tree_put_back_with_other_inodes_is_followed_to_any_depth(library: Library) -> None:
     deep = "/".join("abcdefghij")
     library.write(f"{deep}/f")

@@ -110,6 +110,7 @@ class DirectoryRows:
             self._trust_digests
             and bool(seen.digest)
             and seen.digest == record.digest
+            and seen.device == record.device  # not in the digest; some are handed out anew at each boot
             and record.state == FileState.PRESENT
             and not record.troubled
         )
