@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,15 @@ def make_library(catalogue: Catalogue) -> Callable[..., Library]:
 def library(tmp_path: Path, make_library: Callable[..., Library]) -> Library:
     """A repository on an empty tree."""
     return make_library(tmp_path / "library")
+
+
+@pytest.fixture
+def shared_path() -> Iterator[Path]:
+    """A directory that other users may pass through, which pytest's own are not: each session closes them anew."""
+    with tempfile.TemporaryDirectory(prefix="censusd-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
 
 
 def _let_others_through(directory: Path) -> None:

@@ -26,7 +26,7 @@ from censusd.sync.worker import Phase
 from tests.tools.daemon import DaemonProcess
 from tests.tools.library import disk, from_elsewhere
 from tests.tools.living import LivingLibrary, living
-from tests.tools.private import apart, become_nobody, let_others_through, privately, unmount
+from tests.tools.private import apart, become_nobody, privately, unmount
 from tests.tools.tiny_fuse import tiny_fuse
 from tests.tools.waiting import until
 
@@ -239,9 +239,8 @@ def _closed(scratch: str, database: str) -> None:
             assert library.query("SELECT * FROM directory_problems") == []
 
 
-def test_an_unreadable_directory_is_a_recorded_problem(tmp_path: Path, database: str) -> None:
-    let_others_through(tmp_path)
-    apart(_closed, tmp_path, database)
+def test_an_unreadable_directory_is_a_recorded_problem(shared_path: Path, database: str) -> None:
+    apart(_closed, shared_path, database)
 
 
 def _dying_disk(scratch: str, database: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 from censusd.model import OperationStatus, Scope, Trigger
 from censusd.sync.purge import purge
 from tests.tools.library import Library, disk, opened
-from tests.tools.private import apart, become_nobody, let_others_through, privately, unmount
+from tests.tools.private import apart, become_nobody, privately, unmount
 from tests.tools.tiny_fuse import tiny_fuse
 
 # 1. An event is a hint ----------------------------------------------------------------------------------------------
@@ -126,9 +126,8 @@ def _closed_for_a_while(scratch: str, database: str) -> None:
         assert library.reconcile().counts.changed == 0
 
 
-def test_promise_2_a_closed_directory_is_no_proof(tmp_path: Path, database: str) -> None:
-    let_others_through(tmp_path)
-    apart(_closed_for_a_while, tmp_path, database)
+def test_promise_2_a_closed_directory_is_no_proof(shared_path: Path, database: str) -> None:
+    apart(_closed_for_a_while, shared_path, database)
 
 
 def _broken_for_a_while(scratch: str, database: str) -> None:

@@ -110,14 +110,6 @@ def unmount(point: Path) -> None:
     subprocess.run(["umount", "--lazy", str(point)], check=True)
 
 
-def let_others_through(path: Path) -> None:
-    """pytest's directories are private; let other users pass through those above ``path``, and list it."""
-    for directory in path.parents:
-        if "pytest" in str(directory) and directory.stat().st_uid == os.geteuid():
-            directory.chmod(directory.stat().st_mode | 0o011)
-    path.chmod(path.stat().st_mode | 0o055)
-
-
 def become_nobody(*directories: Path) -> None:
     """Be an ordinary user from now on, who owns ``directories``; whoever is no root already is one.
 
@@ -127,7 +119,6 @@ def become_nobody(*directories: Path) -> None:
         return
     for directory in directories:
         directory.mkdir(exist_ok=True)
-        let_others_through(directory)
         os.chown(directory, NOBODY, NOBODY)
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)

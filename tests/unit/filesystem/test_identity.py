@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from censusd.filesystem.identity import Root, RootIdentity, difference, look_at_root
 from censusd.filesystem.mounts import Mount
 from censusd.model import Problem, ProblemKind
+from tests.tools.private import become_nobody, mount, privately, unmount
 
 _KNOWN = RootIdentity("uuid:one", "ext4", 5, 100, {"disk": "uuid:two"})
 
@@ -110,74 +109,50 @@ def test_a_root_through_a_symlink_is_the_directory_it_leads_to(tmp_path: Path) -
     assert direct.identity == linked.identity
 
 
-_MOUNTED = """
-import os, subprocess, sys
-from pathlib import Path
-from censusd.filesystem.identity import look_at_root, Root
-root = Path(sys.argv[1])
-mount = lambda *arguments: subprocess.run(["mount", *map(str, arguments)], check=True)
-def look():
+def _mounts_below(root: Path) -> dict[str, str]:
     found = look_at_root(root)
-    assert isinstance(found, Root), found
+    assert isinstance(found, Root)
     return found.identity.mounts
-(root / "a").mkdir(parents=True)
-(root / "b/c").mkdir(parents=True)
-mount("-t", "tmpfs", "one", root / "a")
-mount("-t", "tmpfs", "two", root / "b/c")
-assert look().keys() == {"a", "b/c"}, look()
-assert len(set(look().values())) == 2
-one = look()["a"]
-# Covered from above: it cannot be seen, and nothing is amiss with the root.
-mount("-t", "tmpfs", "three", root / "b")
-assert look().keys() == {"a", "b"}, look()
-# A file may be a mount point as well.
-(root / "a/file").touch()
-(root / "file").touch()
-mount("--bind", root / "a/file", root / "file")
-assert look()["file"] == one
-# Another tmpfs at the same place is another file system.
-subprocess.run(["umount", root / "file"], check=True)
-subprocess.run(["umount", root / "a"], check=True)
-mount("-t", "tmpfs", "one", root / "a")
-assert look()["a"] != one
-"""
-
-_UNREACHABLE = """
-import os, subprocess, sys
-from pathlib import Path
-from censusd.filesystem.identity import look_at_root, Root
-root = Path(sys.argv[1])
-(root / "private/disk").mkdir(parents=True)
-subprocess.run(["mount", "-t", "tmpfs", "disk", str(root / "private/disk")], check=True)
-assert look_at_root(root).identity.mounts.keys() == {"private/disk"}
-(root / "private").chmod(0o700)
-os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
-found = look_at_root(root)
-assert isinstance(found, Root), found
-assert found.identity.mounts == {}
-"""
 
 
-def in_private_mounts(program: str, tmp_path: Path) -> None:
-    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
-    probe = subprocess.run([*unshare, "true"], capture_output=True, text=True, check=False)
-    if probe.returncode:
-        pytest.skip(f"private mounts are not permitted here: {probe.stderr.strip()}")
-    root = tmp_path / "root"
-    root.mkdir()
-    for directory in (root, *root.parents):
-        if directory.stat().st_uid == os.geteuid() and "pytest" in str(directory):
-            directory.chmod(directory.stat().st_mode | 0o055)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [*unshare, sys.executable, "-c", program, str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
+def _mounted(scratch: str) -> None:
+    root = Path(scratch)
+    (root / "a").mkdir()
+    (root / "b/c").mkdir(parents=True)
+    mount("tmpfs", root / "a")
+    mount("tmpfs", root / "b/c")
+    one = _mounts_below(root)["a"]
+    assert _mounts_below(root) == {"a": one, "b/c": _mounts_below(root)["b/c"]}
+    assert one != _mounts_below(root)["b/c"]
+    # Covered from above: it cannot be seen, and nothing is amiss with the root.
+    mount("tmpfs", root / "b")
+    assert _mounts_below(root).keys() == {"a", "b"}
+    # A file may be a mount point as well.
+    (root / "a/file").touch()
+    (root / "file").touch()
+    mount("bind", root / "file", bind=root / "a/file")
+    assert _mounts_below(root)["file"] == one
+    # Another one of the same kind at the same place is another file system.
+    unmount(root / "file")
+    unmount(root / "a")
+    mount("tmpfs", root / "a")
+    assert _mounts_below(root)["a"] != one
 
 
 def test_mounts_below_belong_to_the_root(tmp_path: Path) -> None:
-    in_private_mounts(_MOUNTED, tmp_path)
+    privately(_mounted, tmp_path)
+
+
+def _closed(scratch: str) -> None:
+    root = Path(scratch)
+    (root / "private/disk").mkdir(parents=True)
+    mount("tmpfs", root / "private/disk")
+    assert _mounts_below(root).keys() == {"private/disk"}
+    (root / "private").chmod(0o700)
+    become_nobody()
+    assert _mounts_below(root) == {}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
-def test_a_mount_that_may_not_be_looked_at_does_not_take_the_root_away(tmp_path: Path) -> None:
-    in_private_mounts(_UNREACHABLE, tmp_path)
+def test_a_mount_that_may_not_be_looked_at_does_not_take_the_root_away(shared_path: Path) -> None:
+    privately(_closed, shared_path)

@@ -25,7 +25,7 @@ from censusd.filesystem.problems import problem_of
 from censusd.model import Listing, ProblemKind
 from tests.tools.auditing import audited
 from tests.tools.git_oracle import GitOracle
-from tests.tools.private import become_nobody, let_others_through, privately
+from tests.tools.private import apart, become_nobody
 from tests.tools.walking import entries, observations
 
 
@@ -259,12 +259,10 @@ def _unreadable(root: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
-def test_what_an_unreadable_ignore_file_says_is_unknown(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    make(root, "closed/.censusignore", "closed/x")
-    (root / "closed/.censusignore").chmod(0o600)
-    let_others_through(root)
-    privately(_unreadable, root)
+def test_what_an_unreadable_ignore_file_says_is_unknown(shared_path: Path) -> None:
+    make(shared_path, "closed/.censusignore", "closed/x")
+    (shared_path / "closed/.censusignore").chmod(0o600)
+    apart(_unreadable, shared_path)
 
 
 def test_an_ignore_file_may_have_another_name_or_none(tmp_path: Path) -> None:

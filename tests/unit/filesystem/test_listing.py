@@ -19,7 +19,7 @@ from censusd.filesystem.ignore import DirectoryPolicy, IgnorePolicy
 from censusd.filesystem.listing import OPEN_DIRECTORY, list_directory, look, slices
 from censusd.filesystem.names import text_of
 from censusd.model import FileEntry, Listing, ProblemKind
-from tests.tools.private import become_nobody, let_others_through, mount, privately
+from tests.tools.private import apart, become_nobody, mount, privately
 from tests.tools.tiny_fuse import tiny_fuse
 
 DEFAULT = IgnorePolicy()
@@ -313,13 +313,11 @@ def _not_ours(root: str, inode: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
-def test_what_may_not_be_looked_at_is_unknown(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    (root / "sub").mkdir(parents=True)
-    (root / "file").touch()
-    let_others_through(root)
-    root.chmod(0o744)  # others may read the names, and look at nothing
-    privately(_not_ours, root, (root / "sub").stat().st_ino)
+def test_what_may_not_be_looked_at_is_unknown(shared_path: Path) -> None:
+    (shared_path / "sub").mkdir()
+    (shared_path / "file").touch()
+    shared_path.chmod(0o744)  # others may read the names, and look at nothing
+    apart(_not_ours, shared_path, (shared_path / "sub").stat().st_ino)
 
 
 _ODD = {

@@ -16,7 +16,7 @@ from censusd.filesystem.ignore import IgnorePolicy
 from censusd.filesystem.names import text_of
 from censusd.filesystem.walk import Tree, has_vanished
 from censusd.model import Listing, Observation, Problem, ProblemKind, join
-from tests.tools.private import become_nobody, let_others_through, privately
+from tests.tools.private import apart, become_nobody
 from tests.tools.walking import entries, observations
 
 DEPTH = 400
@@ -332,13 +332,11 @@ def _closed_doors(root: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="to become somebody else takes root")
-def test_a_closed_door_is_a_problem_and_the_walk_goes_on(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    make(root, "closed/inside/file", "open/file", "passable/inside/file")
-    let_others_through(root)
-    (root / "closed").chmod(0o700)
-    (root / "passable").chmod(0o711)
-    privately(_closed_doors, root)
+def test_a_closed_door_is_a_problem_and_the_walk_goes_on(shared_path: Path) -> None:
+    make(shared_path, "closed/inside/file", "open/file", "passable/inside/file")
+    (shared_path / "closed").chmod(0o700)
+    (shared_path / "passable").chmod(0o711)
+    apart(_closed_doors, shared_path)
 
 
 def test_what_is_no_directory_is_no_root(tmp_path: Path) -> None:
