@@ -247,7 +247,13 @@ def full_box(kind: bytes, *parts: bytes, version: int = 0, flags: int = 0) -> by
 
 
 def heif(
-    exif: bytes = b"", xmp: bytes = b"", *, brand: bytes = b"heic", size: tuple[int, int] = (64, 48), turns: bytes = b""
+    exif: bytes = b"",
+    xmp: bytes = b"",
+    *,
+    brand: bytes = b"heic",
+    size: tuple[int, int] = (64, 48),
+    turns: bytes = b"",
+    inside: bool = False,
 ) -> bytes:
     """A HEIC or AVIF: one picture, one thumbnail, Exif and XMP.
 
@@ -257,6 +263,7 @@ def heif(
         brand: what it says it is.
         size: width and height of the picture.
         turns: more of the picture's properties, ``irot`` and ``imir``, at most two.
+        inside: whether the items stand in the list itself, in an ``idat`` box.
     """
     kind = b"av01" if brand == b"avif" else b"hvc1"
     items = [(1, kind, b"picture"), (2, b"Exif", b"\0\0\0\6Exif\0\0" + exif), (3, b"mime", xmp), (4, kind, b"small")]
@@ -277,22 +284,25 @@ def heif(
     properties = box(b"iprp", box(b"ipco", *sizes, turns), full_box(b"ipma", used))
 
     def meta(start: int) -> bytes:
-        places, at = b"", start
+        places, at = b"", 0 if inside else start
         for number, _, data in items:
-            places += struct.pack(">HHHII", number, 0, 1, at, len(data))
+            method = struct.pack(">H", 1) if inside else b""
+            places += struct.pack(">H", number) + method + struct.pack(">HHII", 0, 1, at, len(data))
             at += len(data)
         return full_box(
             b"meta",
             full_box(b"hdlr", bytes(4), b"pict", bytes(13)),
             full_box(b"pitm", struct.pack(">H", 1)),
-            full_box(b"iloc", b"\x44\0", struct.pack(">H", len(items)), places),
+            full_box(b"iloc", b"\x44\0", struct.pack(">H", len(items)), places, version=1 if inside else 0),
             full_box(b"iinf", struct.pack(">H", len(items)), *entries),
             properties,
+            box(b"idat", contents) if inside else b"",
         )
 
+    contents = b"".join(data for _, _, data in items)
     head = box(b"ftyp", brand, bytes(4), b"mif1", brand)
     start = len(head) + len(meta(0)) + 8
-    return head + meta(start) + box(b"mdat", *(data for _, _, data in items))
+    return head + meta(start) + (b"" if inside else box(b"mdat", contents))
 
 
 def cr3(image: Directory, exif: Directory, gps: Directory, xmp: bytes) -> bytes:

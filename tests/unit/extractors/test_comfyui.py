@@ -82,6 +82,8 @@ WORKFLOW = {
             "widgets_values": ["switched off"],
         },
         {"id": 8, "type": "VAEDecode", "inputs": [{"name": "samples", "link": 7}]},
+        {"id": 1, "type": "SaveImage", "mode": 2, "inputs": [{"name": "images", "link": 11}]},
+        {"id": 2, "type": "KSampler", "inputs": [{"name": "positive", "link": 4}], "widgets_values": [1, "fixed", 99]},
         {"id": 9, "type": "SaveImage", "inputs": [{"name": "images", "link": 9}], "widgets_values": ["text"]},
     ],
     "links": [
@@ -92,6 +94,7 @@ WORKFLOW = {
         [5, 4, 1, 7, 0, "CLIP"],
         [6, 7, 0, 3, 2, "CONDITIONING"],
         [7, 3, 0, 8, 0, "LATENT"],
+        [11, 2, 0, 1, 0, "IMAGE"],
         [9, 8, 0, 9, 0, "IMAGE"],
     ],
 }
@@ -205,15 +208,19 @@ def test_loras_on_the_way_to_the_model() -> None:
     assert sorted((lora.name, lora.weight) for lora in found.loras) == [("one", 0.5), ("three", 0.3), ("two", 0.7)]
 
 
-def test_two_passes_begin_with_the_first() -> None:
+def test_passes_begin_with_the_first() -> None:
     second = """
     30 LatentUpscale: samples=@3.0 width=1024 height=1536
     2 KSampler: seed=6 steps=10 cfg=6 denoise=0.5 model=@4.0 positive=@6.0 negative=@7.0 latent_image=@30.0
-    8 VAEDecode: samples=@2.0
+    31 VAEDecode: samples=@2.0
+    32 VAEDecode: samples=@3.0
+    1 KSampler: seed=7 steps=5 denoise=0.2 model=@4.0 positive=@6.0 negative=@7.0 latent_image=@2.0
+    33 VAEDecode: samples=@1.0
+    8 ImageBatch: image1=@32.0 image2=@31.0 image3=@33.0
     """
     found = read(BASIC | graph(second))
     assert (found.seed, found.width, found.height) == (5, 512, 768)
-    assert [each["seed"] for each in found.passes if isinstance(each, dict)] == [5, 6]
+    assert [each["seed"] for each in found.passes if isinstance(each, dict)] == [5, 6, 7]
 
 
 def test_of_samplers_side_by_side_the_last_counts() -> None:
@@ -233,6 +240,9 @@ def test_of_samplers_side_by_side_the_last_counts() -> None:
 def test_what_was_not_saved_does_not_count() -> None:
     other = {str(int(key) + 100): value for key, value in json.loads(PROMPT_TEXT.replace('["', '["10')).items()}
     other["106"]["inputs"]["text"] = "another picture"
+    assert read({**BASIC, **other}).prompt == "a castle"
+    preview = BASIC | graph("9 PreviewImage: images=@8.0")
+    assert read({**preview, **other}).prompt == "another picture"
     other["109"]["class_type"] = "PreviewImage"
     assert read({**other, **BASIC}).prompt == "a castle"
     assert read({**other, **{key: value for key, value in BASIC.items() if key != "9"}}).prompt == "another picture"
@@ -331,7 +341,8 @@ def test_flux_by_guiders_noise_and_sigmas() -> None:
         (
             BASIC,
             """
-        7 ConditioningZeroOut: conditioning=@6.0
+        7 ConditioningZeroOut: conditioning=@40.0
+        40 CLIPTextEncode: text="not said" clip=@4.1
         """,
             "a castle",
             None,

@@ -63,7 +63,7 @@ PICTURES: dict[str, tuple[bytes, str]] = {
         png(chunk(b"eXIf", CAMERA), international_chunk("XML:com.adobe.xmp", PACKET.decode())),
         "image/png",
     ),
-    "picture.webp": (webp((b"EXIF", CAMERA), (b"XMP ", PACKET)), "image/webp"),
+    "picture.webp": (webp((b"ODD ", b"1"), (b"EXIF", CAMERA), (b"XMP ", PACKET)), "image/webp"),
     "prefixed.webp": (webp((b"EXIF", b"Exif\0\0" + CAMERA), (b"XMP ", PACKET)), "image/webp"),
     "picture.heic": (heif(CAMERA, PACKET, turns=box(b"irot", b"\3")), "image/heic"),
     "picture.avif": (heif(CAMERA, PACKET, brand=b"avif", turns=box(b"irot", b"\3")), "image/avif"),
@@ -72,6 +72,8 @@ PICTURES: dict[str, tuple[bytes, str]] = {
     "picture.dng": (
         tiff(
             camera(
+                exif_0xA002=68,
+                exif_0xA003=50,
                 image_0xC612=b"\1\4\0\0",
                 image_0x02BC=PACKET,
                 image_0x014A=[Directory({0x0100: 68, 0x0101: 50, 0xC620: [64, 48], **CFA})],
@@ -182,6 +184,16 @@ def test_content_decides_and_not_the_name() -> None:
         assert not images.takes(head, "photo.jpg")
 
 
+def test_odd_files() -> None:
+    small = camera(image_0x014A=[Directory({0x0100: 6400, 0x0101: 4800, **CFA})])  # Exif says 64 by 48, of the preview
+    raw = read(tiff(small), "x.nef")
+    assert (raw.width, raw.height) == (6400, 4800)
+    again = read(b"II*\0\x08\0\0\0\1\0\0\1\3\0\1\0\0\0\x40\0\0\0\x08\0\0\0")  # a directory that follows itself
+    assert (again.width, again.details) == (64, {})
+    beside = read(heif(CAMERA, PACKET, inside=True))
+    assert (beside.details["iso"], beside.title) == (400, "Sea & sky")
+
+
 @pytest.mark.parametrize(
     ("properties", "orientation"),
     [
@@ -207,7 +219,7 @@ def test_animations_and_pages_are_counted() -> None:
     packet = (
         b"\x21\xff\x0bXMP DataXMP" + xmp({}, rdf_list("dc:title", "Alt", "moving")) + bytes([1, *range(255, -1, -1), 0])
     )
-    assert read(gif(packet)).title == "moving"
+    assert (read(gif(packet)).title, read(gif(packet)).problem) == ("moving", None)
     still = read(gif())
     assert still.duration is None
     assert "frames" not in still.details
@@ -391,7 +403,8 @@ def test_a_block_of_iptc_goes_on_in_the_next_segment() -> None:
 
 def test_xmp_alone() -> None:
     elements = (
-        rdf_list("dc:title", "Alt", "Title")
+        '<xmp:History xmlns:xmp="urn:other"><rdf:li photoshop:Headline="not this"/></xmp:History>'
+        + rdf_list("dc:title", "Alt", "Title")
         + rdf_list("dc:description", "Alt", "What it shows")
         + rdf_list("dc:creator", "Seq", "Ann", "Bob")
         + rdf_list("lr:hierarchicalSubject", "Bag", "Places|Italy|Rome")
@@ -402,7 +415,6 @@ def test_xmp_alone() -> None:
         + '<rdf:li><rdf:Description mwg-rs:Name="Dora" mwg-rs:Type="Face"/></rdf:li>'
         + '<rdf:li rdf:parseType="Resource"><mwg-rs:Name>Emil</mwg-rs:Name><mwg-rs:Type>Face</mwg-rs:Type></rdf:li>'
         + '<rdf:li mwg-rs:Name="Rex" mwg-rs:Type="Pet"/></rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>'
-        + '<xmp:History xmlns:xmp="urn:other"><rdf:li dc:title="not this"/></xmp:History>'
     )
     attributes = {
         "xmp:Rating": "-1",
