@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from censusd.extractors.archives.archive import MOST_ENTRIES, Archive, UnreadableError
 from censusd.extractors.archives.kinds import kind_of
+from censusd.extractors.archives.rar import _name4
 from censusd.extractors.archives.zip import Zip
 from censusd.extractors.reading import FormatError, Reader
 from tests.tools.extracting import cuts, mutated, peak_memory
@@ -102,6 +103,28 @@ def test_zip64_and_a_comment_and_something_before_it() -> None:
     assert content(Zip(Reader.of(data[:end] + record + locator + ending)), "large.jpg") == b"page"
 
 
+def test_offsets_that_do_not_know_of_what_stands_before() -> None:
+    data = b"a program that unpacks what follows" + zip_of(FILES)
+    assert content(Zip(Reader.of(data)), "ComicInfo.xml") == b"<ComicInfo/>"
+
+
+def test_sizes_and_offsets_in_the_extra_field_of_zip64() -> None:
+    data = zip_of({"first": b"1", "p.jpg": b"page"}, zipfile.ZIP_STORED)
+    end = data.rindex(b"PK\5\6")
+    at = data.rindex(b"PK\1\2")
+    (offset,) = struct.unpack_from("<I", data, at + 42)
+    extra = struct.pack("<HHH", 0x5455, 2, 0) + struct.pack("<HHQQQ", 1, 24, 4, 4, offset)
+    entry = bytearray(data[at:end])
+    struct.pack_into("<II", entry, 20, 0xFFFFFFFF, 0xFFFFFFFF)
+    struct.pack_into("<H", entry, 30, len(extra))
+    struct.pack_into("<I", entry, 42, 0xFFFFFFFF)
+    ending = bytearray(data[end:])
+    struct.pack_into("<I", ending, 12, struct.unpack_from("<I", ending, 12)[0] + len(extra))
+    archive = Zip(Reader.of(data[:at] + bytes(entry) + extra + bytes(ending)))
+    assert [entry.size for entry in archive.entries] == [1, 4]
+    assert content(archive, "p.jpg") == b"page"
+
+
 def test_an_empty_zip_is_empty() -> None:
     archive = opened(zip_of({}))
     assert archive.entries == []
@@ -146,6 +169,7 @@ def test_tar_with_a_prefix_and_a_size_in_base_256() -> None:
 def test_7z_methods(name: str) -> None:
     archive = opened((DATA / f"{name}.7z").read_bytes())
     assert names(archive) == ["ComicInfo.xml", "p1.jpg", "p10.jpg"]
+    assert [entry.size for entry in archive.entries] == [64, 7, 9]
     assert content(archive, "p10.jpg") == b"a page 2\n"
     assert b"Packed" in content(archive, "ComicInfo.xml")
 
@@ -177,6 +201,46 @@ def test_encrypted_names_are_said(name: str) -> None:
     assert archive.encrypted
     assert archive.entries == []
     assert archive.fault is None
+
+
+def test_sizes_in_a_7z_whose_contents_go_through_two_methods() -> None:
+    archive = opened((DATA / "encrypted.7z").read_bytes())
+    assert [(entry.name, entry.size) for entry in archive.entries] == [
+        ("ComicInfo.xml", 64),
+        ("p1.jpg", 7),
+        ("p10.jpg", 9),
+    ]
+
+
+def test_a_7z_of_several_streams_some_with_a_checksum_of_their_own() -> None:
+    folder = b"\1\1\0"
+    header = b"".join(
+        [
+            b"\1\4\6\0\2\x09\3\4\0",
+            b"\7\x0b\2\0" + folder * 2 + b"\x0c\3\4\x0a\0\x80" + b"crc1" + b"\0",
+            b"\x08\x0d\1\2\x09\1\x0a\1" + b"crc2crc3" + b"\0",
+            b"\0\5\4\x0e\1\x40\x11\x19\0" + "a\0d\0b\0c\0".encode("utf-16-le").ljust(24, b"\0") + b"\0\0",
+        ]
+    )
+    where = struct.pack("<QQI", 7, len(header), zlib.crc32(header))
+    archive = opened(b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(where)) + where + b"AAABCCC" + header)
+    assert {name: content(archive, name) for name in names(archive)} == {"a": b"AAA", "b": b"B", "c": b"CCC"}
+
+
+@pytest.mark.parametrize(
+    ("packed", "name"),
+    [
+        (b"\0\xaa" + "日本.j".encode("utf-16-le") + b"\0" + b"pg", "日本.jpg"),  # two bytes each, then one each
+        (b"\4\x55" + b"\x10\x11\x12\x13", "\u0410\u0411\u0412\u0413"),  # one byte and the common high one
+        (b"\0\xc0" + b"\x03", "plain"),  # a run of the plain name
+        (b"\4\xc0" + b"\x83\xa0", "".join(chr(0x400 | (byte + 0xA0) & 0xFF) for byte in b"plain")),  # the same, moved
+        (b"", ""),
+        (b"\4\xff", ""),
+    ],
+)
+def test_each_way_of_rars_own_encoding(packed: bytes, name: str) -> None:
+    assert _name4(b"plain\0" + packed, unicode=True) == name
+    assert _name4(b"plain\0" + packed, unicode=False) == "plain"
 
 
 def test_names_in_rars_own_encoding() -> None:
@@ -238,11 +302,11 @@ def test_a_dictionary_larger_than_the_content_is_not_allocated() -> None:
 
 def test_too_many_entries_end_the_list() -> None:
     one = tar_of({"p.jpg": b""})[:512]
-    start = time.monotonic()
+    start = time.process_time()
     archive = opened(one * (MOST_ENTRIES + 10) + bytes(1024))
     assert len(archive.entries) <= MOST_ENTRIES
     assert archive.fault is not None
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 ORIGINALS = [make(FILES) for make in MAKERS.values()] + [path.read_bytes() for path in sorted(DATA.iterdir())]
@@ -251,14 +315,14 @@ ORIGINALS = [make(FILES) for make in MAKERS.values()] + [path.read_bytes() for p
 def survives(data: bytes) -> None:
     """Whatever is done to an archive, it is listed and read, or there is a reason; and it takes no time."""
     kind = kind_of(data[:512])
-    start = time.monotonic()
+    start = time.process_time()
     if kind is not None:
         with suppress(FormatError):
             archive = kind(Reader.of(data))
             for entry in archive.entries[:50]:
                 with suppress(UnreadableError):
                     assert len(archive.read(entry, MOST)) <= MOST
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_cut_off_anywhere() -> None:
@@ -282,6 +346,6 @@ def test_any_bytes_after_a_signature(signature: bytes, data: bytes) -> None:
 
 def test_a_number_without_an_end_takes_no_time() -> None:
     for start in (b"Rar!\x1a\x07\x01\x00", b"Rar!\x1a\x07\x00", b"7z\xbc\xaf\x27\x1c", b"PK\3\4"):
-        begin = time.monotonic()
+        begin = time.process_time()
         survives(start + b"\xff" * (4 << 20))
-        assert time.monotonic() - begin < 5
+        assert time.process_time() - begin < 5

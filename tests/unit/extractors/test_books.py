@@ -119,6 +119,15 @@ def test_all_of_epub_2() -> None:
     ]
 
 
+def test_sort_names_that_calibre_puts_together() -> None:
+    both = 'opf:role="aut" opf:file-as="Zola, Émile &amp; Marlowe, Ada"'
+    opf = package(f"<dc:creator {both}>Émile Zola</dc:creator><dc:creator {both}>Ada Marlowe</dc:creator>")
+    found = extraction(BOOKS, epub(opf), "x.epub")
+    assert [entity.sort_name for entity in found.entities] == ["Zola, Émile", "Marlowe, Ada"]
+    one = package('<dc:creator opf:file-as="Unknown">A &amp; B</dc:creator>')
+    assert [entity.sort_name for entity in extraction(BOOKS, epub(one), "x.epub").entities] == [None]
+
+
 def test_the_oldest_package_documents() -> None:
     opf = b"""<package><metadata><dc-metadata xmlns:dc="x">
     <dc:Title>Old</dc:Title><dc:Creator role="aut">A B</dc:Creator>

@@ -272,6 +272,10 @@ DC/Batman (2016-2020)/Annuals/Batman Annual 001.cbz
     category=DC | series_year=2016 | series=Batman Annual | number=1 | format=Annual
 Batman 001.cbz
     series=Batman | number=1
+Absolute Universe (2024)/Batman 003.cbz
+    series_year=2024 | series=Batman | number=3
+Absolute Universe/Batman 003.cbz
+    category=Absolute Universe | series=Batman | number=3
 Marvel/Infinity Gauntlet.cbz
     category=Marvel | series=Infinity Gauntlet
 Marvel/Infinity Gauntlet 01.cbz

@@ -165,6 +165,11 @@ def test_only_pages_count() -> None:
     assert found.details["cover"] == "01.JPG"
 
 
+def test_the_cover_is_the_first_page_as_people_count() -> None:
+    found = extraction(COMICS, zip_of({"p10.jpg": b"", "P2.jpg": b"", "p11.jpg": b""}), "x.cbz")
+    assert found.details["cover"] == "P2.jpg"
+
+
 def test_of_several_documents_the_uppermost_counts() -> None:
     def named(series: str) -> bytes:
         return f"<ComicInfo><Series>{series}</Series></ComicInfo>".encode()

@@ -110,12 +110,12 @@ def test_nothing_is_looked_at_after_the_element_that_ends_it() -> None:
 
 
 def test_a_hostile_document_costs_bounded_time_and_memory() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     peak = peak_memory(
         lambda: [parse(data) for data in (b"&" * 4_000_000, b"<" * 4_000_000, b"<a " + b"b='1' " * 600_000)]
     )
     assert peak < 200 << 20
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 @given(st.binary(max_size=300) | st.text("<>/a&;'\"=! \x00é[]?-", max_size=200).map(str.encode))
