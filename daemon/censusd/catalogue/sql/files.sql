@@ -3,9 +3,12 @@ SELECT directory_id, id, state, name, size, mtime_ns, ctime_ns, inode, links
   FROM files WHERE repository_id = %s AND directory_id = ANY(%s::bigint[]) ORDER BY directory_id
 
 -- name: known_names
+-- LATERAL with LIMIT: one look into the index of places for each name, whatever the planner's statistics say. After a
+-- bulk load they say nothing, and a join would read the whole repository for each name.
 SELECT f.directory_id, f.id, f.state, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.links
-  FROM unnest(%s::bigint[], %s::text[]) AS u (directory_id, name)
-  JOIN files f ON f.repository_id = %s AND f.directory_id = u.directory_id AND f.name = u.name
+  FROM unnest(%s::bigint[], %s::text[]) AS u (directory_id, name),
+       LATERAL (SELECT * FROM files
+                 WHERE repository_id = %s AND directory_id = u.directory_id AND name = u.name COLLATE "C" LIMIT 1) AS f
  ORDER BY f.directory_id
 
 -- name: names_after
