@@ -139,6 +139,7 @@ def test_a_verifying_pass_finds_what_a_digest_hides(small: Library) -> None:
 # Sixty thousand -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(600)  # some seconds of work; many more beside other suites
 def test_sixty_thousand_files_in_one_directory(library: Library) -> None:
     directory = library.root / "huge"
     directory.mkdir()

@@ -109,6 +109,7 @@ class Machine(RuleBasedStateMachine):
         self.sound = True
 
 
+@pytest.mark.timeout(900)  # half a minute of work; many more beside other suites
 @pytest.mark.parametrize("passes", [False, True])
 def test_the_catalogue_equals_the_disk_after_every_barrier(tmp_path: Path, catalogue: Catalogue, passes: bool) -> None:
     attributes = {"directory": tmp_path, "catalogue": catalogue, "numbers": count(), "passes": passes}
