@@ -243,6 +243,11 @@ def test_each_way_of_rars_own_encoding(packed: bytes, name: str) -> None:
     assert _name4(b"plain\0" + packed, unicode=False) == "plain"
 
 
+def test_a_flag_says_that_a_name_is_in_rars_own_encoding() -> None:
+    assert names(opened(rar4_of({"a\0\4@\x10": b""}, file_flags=0x200))) == ["\u0410"]
+    assert names(opened(rar4_of({"a\0\4@\x10": b""}))) == ["a"]
+
+
 def test_names_in_rars_own_encoding() -> None:
     assert names(opened((DATA / "rar3-unicode.rar").read_bytes())) == ["уииоотивл.txt", "𝐀𝐁𝐁𝐂.txt"]
     assert "sub/üȵĩöḋè/file.txt" in names(opened((DATA / "rar3-subdirs.rar").read_bytes()))

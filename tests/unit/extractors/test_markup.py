@@ -112,9 +112,9 @@ def test_nothing_is_looked_at_after_the_element_that_ends_it() -> None:
 def test_a_hostile_document_costs_bounded_time_and_memory() -> None:
     start = time.process_time()
     peak = peak_memory(
-        lambda: [parse(data) for data in (b"&" * 4_000_000, b"<" * 4_000_000, b"<a " + b"b='1' " * 600_000)]
+        lambda: [parse(data) for data in (b"&" * 1_000_000, b"<" * 1_000_000, b"<a " + b"b='1' " * 150_000)]
     )
-    assert peak < 200 << 20
+    assert peak < 64 << 20
     assert time.process_time() - start < 20
 
 
