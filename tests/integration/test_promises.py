@@ -1,7 +1,7 @@
 """Promises 1, 2 and 5: events are hints, a deletion needs proof, and missing is a state.
 
 The others are in ``test_promises_of_roots.py`` (3, 4), ``test_promises_of_rows.py`` (6, 7),
-``test_promises_of_the_daemon.py`` (9, 10, 12) and ``test_promises_of_names.py`` (11).
+``test_deep_scan_promises.py`` (8), ``test_promises_of_the_daemon.py`` (9, 10, 12), ``test_promises_of_names.py`` (11).
 """
 
 from __future__ import annotations
