@@ -96,6 +96,21 @@ class ClaimedFile:
     keeps_hash: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a look at the queue has given.
+
+    Attributes:
+        files: the files that are claimed.
+        until: the change number that the look has come to.
+        more: whether there may be more behind it.
+    """
+
+    files: list[ClaimedFile]
+    until: int
+    more: bool
+
+
 def overview(cursor: Cursor, names: Collection[str]) -> list[QueuedRepository]:
     """How the given repositories stand, those of them that there are."""
     cursor.execute(_SQL.overview, (list(names),))
@@ -105,9 +120,7 @@ def overview(cursor: Cursor, names: Collection[str]) -> list[QueuedRepository]:
     ]
 
 
-def claim(
-    cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *, most: int, lease: float
-) -> list[ClaimedFile]:
+def claim(cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *, most: int, lease: float) -> Claim:
     """Take files that nobody is at, the last changed first.
 
     Args:
@@ -119,7 +132,7 @@ def claim(
         lease: seconds after which others may take them, unless the lease is renewed.
 
     Returns:
-        The files. Those with ``MOST_ATTEMPTS`` attempts have outlived that many workers, and are to be quarantined.
+        What was had. Files with ``MOST_ATTEMPTS`` attempts have outlived that many workers, and are to be quarantined.
     """
     values = {
         "repository": repository_id,
@@ -134,7 +147,10 @@ def claim(
         "lease": lease,
     }
     cursor.execute(_SQL.claim, values)
-    return [ClaimedFile(*row) for row in cursor]
+    rows = cursor.fetchall()
+    # Where there are no attempts, somebody else was quicker.
+    files = [ClaimedFile(*row) for row in rows if row[8] is not None]
+    return Claim(files, until=rows[-1][7] if rows else 0, more=len(rows) == most)
 
 
 def complete(
@@ -320,15 +336,15 @@ def outdated(cursor: Cursor, repository_id: UUID, after: int, extractors: Mappin
     return [number for (number,) in cursor]
 
 
-def unread(cursor: Cursor, repository_id: UUID, after: int, most: int) -> list[int]:
-    """The next ``most`` rows after ``after`` of files that no extractor took."""
-    cursor.execute(_SQL.unread, (repository_id, after, most))
+def unread(cursor: Cursor, repository_id: UUID, after: int, until: int, most: int) -> list[int]:
+    """The next ``most`` rows after ``after`` of files that no extractor took, with change numbers up to ``until``."""
+    cursor.execute(_SQL.unread, (repository_id, after, until, most))
     return [number for (number,) in cursor]
 
 
-def unhashed(cursor: Cursor, repository_id: UUID, after: int, most: int) -> list[int]:
-    """The next ``most`` rows after ``after`` of files that were looked at without being hashed."""
-    cursor.execute(_SQL.unhashed, (repository_id, after, most))
+def unhashed(cursor: Cursor, repository_id: UUID, after: int, until: int, most: int) -> list[int]:
+    """The same of files that were looked at without being hashed."""
+    cursor.execute(_SQL.unhashed, (repository_id, after, until, most))
     return [number for (number,) in cursor]
 
 

@@ -34,6 +34,9 @@ class Window:
     begin: time
     end: time
 
+    def __str__(self) -> str:
+        return f"{self.begin:%H:%M}-{self.end:%H:%M}"
+
     def holds(self, moment: time) -> bool:
         """Whether a time of day lies in it."""
         if self.begin < self.end:
@@ -147,4 +150,4 @@ def _judge(rules: IdleRules, load: Load) -> tuple[Condition, str]:
 
 
 def _listed(windows: Sequence[Window]) -> str:
-    return ", ".join(f"{window.begin:%H:%M}-{window.end:%H:%M}" for window in windows)
+    return ", ".join(map(str, windows))

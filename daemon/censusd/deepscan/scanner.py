@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import structlog
 
-from censusd.catalogue import browse, deep_queue, directories
+from censusd.catalogue import adoption, browse, deep_queue, directories
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.deep_queue import Selection
 from censusd.deepscan import reporting
@@ -25,7 +25,7 @@ from censusd.deepscan.demands import Demand, Demands
 from censusd.deepscan.idle import Condition, IdleRules
 from censusd.deepscan.messages import Settings
 from censusd.deepscan.processes import CORES
-from censusd.deepscan.sites import Lane, Site, SiteRules
+from censusd.deepscan.sites import OPEN, Lane, Site, SiteRules
 from censusd.deepscan.upgrade import Upgrade
 from censusd.deepscan.work import Work
 from censusd.errors import CatalogueError, CatalogueUnavailableError, CensusError
@@ -39,14 +39,13 @@ _WEIGHING_TICK: Final = 0.05
 _RENEW_EVERY: Final = 30.0
 _COUNT_EVERY: Final = 60.0
 _STRETCH_OVER: Final = 2.0
+_UPGRADE_SECONDS: Final = 0.2
 _SLOW: Final = 0.5
 _FIRST_RETRY: Final = 0.5
 _LAST_RETRY: Final = 15.0
 _LARGEST_RECENT: Final = 8 << 30
 _RECENT_IN_A_PASS: Final = 10
 _TWINS: Final = 1000
-_COPIED_BEFORE: Final = 3600.0
-"""Seconds: to move files to another file system is to copy them all first, and to remove them then."""
 
 
 Adopt = Callable[[str, list[tuple[int, int]]], object]
@@ -288,8 +287,13 @@ class Scanner:
         site = self._sites.get(demand.repository)
         if site is None or site.record is None:
             raise CensusError(f"{demand.repository} is not on record yet, or not configured")
+        if self._work.urgent.fault:
+            raise CensusError(self._work.urgent.fault)
+        if not site.is_begun:
+            return
         if not site.is_open(time.monotonic()):
-            raise CensusError(f"{demand.repository} is {site.record.state}, or its disk does not answer")
+            why = "its disk did not answer" if site.record.state in OPEN else f"it is {site.record.state}"
+            raise CensusError(f"{demand.repository} cannot be looked at: {why}")
         lane = demand.lane
         if lane is None:
             # What the backlog's workers have begun is begun anew by those who have no patience.
@@ -330,27 +334,33 @@ class Scanner:
         record = site.record
         if self._adopt is None or record is None or record.busy or record.change_number <= site.compared:
             return
+        if time.monotonic() < site.compare_after or self._work.is_at(site) or record.change_number != site.seen:
+            # Of what is being looked at, something may have the same content: two newcomers are none.
+            return
         with self._catalogue.transaction() as cursor:
             pairs = deep_queue.twins(
-                cursor, record.id, site.compared, record.change_number, before=_COPIED_BEFORE, most=_TWINS
+                cursor, record.id, site.compared, record.change_number, before=adoption.BEFORE, most=_TWINS
             )
         if pairs:
             try:
                 self._adopt(site.rules.name, pairs)
             except CensusError as error:
-                _LOG.info("moves cannot be told now", repository=site.rules.name, why=str(error))
+                # Whoever owns the repository finds them as well.
+                _LOG.debug("moves cannot be told now", repository=site.rules.name, why=str(error))
+                site.compare_after = time.monotonic() + _COUNT_EVERY
                 return
         site.compared = record.change_number
 
     def _upgrade(self, site: Site) -> None:
-        """Files that an older version looked at are looked at again."""
+        """Files that an older version looked at are looked at again; before that is begun, nothing is."""
         greeting = self._work.urgent.greeting
         if site.is_current or site.record is None or greeting is None:
             return
         if site.upgrade is None:
-            site.upgrade = Upgrade(self._catalogue, site.record.id, greeting.extractors, hashing=self._rules.hashing)
-        if site.upgrade.step():
-            site.upgrade, site.is_current = None, True
+            site.upgrade = Upgrade(self._catalogue, site.record, greeting.extractors, hashing=self._rules.hashing)
+        until = time.monotonic() + _UPGRADE_SECONDS
+        while not site.is_current and time.monotonic() < until:
+            site.is_current = site.upgrade.step()
 
     def _ask_how_long(self) -> None:
         for site in self._sites.values():
@@ -379,7 +389,7 @@ class Scanner:
                 self._sites[name].set_rules(rules)
         if self._rules.hashing != old.hashing:
             for site in self._sites.values():
-                site.is_current = False
+                site.is_current, site.upgrade = False, None
         self._work.change(self._rules.settings, self._rules.count, self._rules.batch, hashing=self._rules.hashing)
         self._backlog.rules = self._rules.idle
 

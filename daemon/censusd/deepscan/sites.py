@@ -13,6 +13,9 @@ from censusd.model import Counts, RepositoryState, Trigger
 
 _LONGEST_STRETCH: Final = 300.0
 _LOOK_AGAIN: Final = 15.0
+OPEN: Final = frozenset({RepositoryState.ACTIVE, RepositoryState.HELD})
+"""States in which a repository's files may be looked at."""
+
 _LARGEST: Final = (1 << 63) - 1
 
 
@@ -132,6 +135,7 @@ class Site:
         record: its row, as it was a moment ago; None while there is none.
         seen: the change number up to which recent changes were looked at; None before the first look.
         compared: the change number up to which missing files were looked for elsewhere.
+        compare_after: monotonic seconds before which that is not done again, because nobody wanted to know.
         lanes: the backlog, the files that come first first.
         rest_until: monotonic seconds until which its disk is left alone, because it did not answer.
         stretches: the work that is under way, by trigger.
@@ -144,6 +148,7 @@ class Site:
     record: QueuedRepository | None = None
     seen: int | None = None
     compared: int = -1
+    compare_after: float = 0.0
     lanes: list[Lane] = field(default_factory=list)
     rest_until: float = 0.0
     stretches: dict[Trigger, Stretch] = field(default_factory=dict)
@@ -167,5 +172,11 @@ class Site:
 
     def is_open(self, now: float) -> bool:
         """Whether its files may be looked at, as far as anybody knows."""
-        states = (RepositoryState.ACTIVE, RepositoryState.HELD)
-        return self.record is not None and self.record.state in states and now >= self.rest_until
+        if self.record is None or self.record.state not in OPEN:
+            return False
+        return now >= self.rest_until and self.is_begun
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it was compared with what looks at files now, or that is under way."""
+        return self.is_current or self.upgrade is not None

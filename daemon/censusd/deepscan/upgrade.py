@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 import structlog
 
 from censusd.catalogue import deep_queue, repositories
 from censusd.catalogue.connection import Catalogue, Cursor
+from censusd.catalogue.deep_queue import QueuedRepository
 
 _LOG: Final = structlog.get_logger("censusd.deepscan")
 _AT_ONCE: Final = 1000
@@ -40,16 +40,17 @@ class Upgrade:
 
     Args:
         catalogue: the database.
-        repository_id: the repository.
+        repository: the repository; what is looked at from now on is none of its business.
         versions: extractor -> its version.
         hashing: whether content hashes are made.
     """
 
     def __init__(
-        self, catalogue: Catalogue, repository_id: UUID, versions: Mapping[str, int], *, hashing: bool
+        self, catalogue: Catalogue, repository: QueuedRepository, versions: Mapping[str, int], *, hashing: bool
     ) -> None:
         self._catalogue = catalogue
-        self._id = repository_id
+        self._id = repository.id
+        self._until = repository.change_number
         self._versions = versions
         self._hashing = hashing
         self._stages: deque[_Stage] | None = None
@@ -101,7 +102,7 @@ class Upgrade:
         return deep_queue.outdated(cursor, self._id, after, self._versions, most)
 
     def _unread(self, cursor: Cursor, after: int, most: int) -> list[int]:
-        return deep_queue.unread(cursor, self._id, after, most)
+        return deep_queue.unread(cursor, self._id, after, self._until, most)
 
     def _unhashed(self, cursor: Cursor, after: int, most: int) -> list[int]:
-        return deep_queue.unhashed(cursor, self._id, after, most)
+        return deep_queue.unhashed(cursor, self._id, after, self._until, most)

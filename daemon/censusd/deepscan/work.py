@@ -12,7 +12,7 @@ import structlog
 
 from censusd.catalogue import deep_queue
 from censusd.catalogue.connection import Catalogue
-from censusd.catalogue.deep_queue import MOST_ATTEMPTS, ClaimedFile, Selection
+from censusd.catalogue.deep_queue import MOST_ATTEMPTS, Claim, ClaimedFile, Selection
 from censusd.catalogue.metadata import EntityCache
 from censusd.deepscan import reporting
 from censusd.deepscan.demands import Demand
@@ -111,26 +111,24 @@ class Work:
         self.urgent.close()
         self.idle.close()
 
-    def claim(
-        self, site: Site, wanted: Selection, trigger: Trigger, most: int, demand: Demand | None = None
-    ) -> list[ClaimedFile]:
+    def claim(self, site: Site, wanted: Selection, trigger: Trigger, most: int, demand: Demand | None = None) -> Claim:
         """Take files of a repository and have them looked at.
 
         Raises:
             CatalogueError: the database refused, or is away.
         """
         if site.record is None:
-            return []
+            return Claim([], 0, more=False)
         identity = site.record.id
         with self._catalogue.transaction() as cursor:
-            files = deep_queue.claim(cursor, identity, self._worker, wanted, most=most, lease=_LEASE)
-            given_up = [file for file in files if file.attempts >= MOST_ATTEMPTS]
+            claim = deep_queue.claim(cursor, identity, self._worker, wanted, most=most, lease=_LEASE)
+            given_up = [file for file in claim.files if file.attempts >= MOST_ATTEMPTS]
             deep_queue.quarantine(cursor, identity, self._worker, [file.id for file in given_up])
         for file in given_up:
             reporting.quarantined(site.rules.name, file, "its worker ended without a word each time")
         pool = self.idle if trigger is Trigger.IDLE else self.urgent
         jobs = []
-        for file in files:
+        for file in claim.files:
             if file.attempts >= MOST_ATTEMPTS:
                 continue
             self._number += 1
@@ -141,7 +139,7 @@ class Work:
         if demand is not None:
             demand.in_flight += len(jobs)
         pool.submit(jobs)
-        return files
+        return claim
 
     def advance(
         self, site: Site, lane: Lane, outside: tuple[str, ...], trigger: Trigger, demand: Demand | None = None
@@ -152,11 +150,16 @@ class Work:
             CatalogueError: the database refused, or is away.
         """
         wanted = Selection(until=lane.until, below=lane.below, outside=outside, file=lane.file)
-        files = self.claim(site, wanted, trigger, self.batch, demand)
-        if files:
-            lane.until = files[-1].change_number
-        if len(files) < self.batch:
+        claim = self.claim(site, wanted, trigger, self.batch, demand)
+        lane.until = claim.until
+        if not claim.more:
             lane.close(site.record.change_number if site.record else 0)
+
+    def is_at(self, site: Site) -> bool:
+        """Whether something of a repository is being looked at that somebody waits for."""
+        return any(one.site is site and one.trigger is not Trigger.IDLE for one in self._flights.values()) or any(
+            one.site is site and one.results for one in self._landed.values()
+        )
 
     def gather(self, seconds: float, wake_fd: int) -> None:
         """Take what the worker processes have to say, and wait for it so long at the most."""

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     FLUSH = "flush"
     """Whatever the watch has reported until now, without waiting for it to be quiet."""
     PURGE = "purge"
+    ADOPT = "adopt"
+    """Missing files whose content has turned up elsewhere; see ``Request.pairs``."""
 
 
 @dataclass(eq=False, slots=True)
@@ -33,6 +35,7 @@ class Request:
         scope: what a reconcile looks at.
         trigger: why it is asked for.
         options: how it differs from an ordinary one.
+        pairs: of rows that may be one file: a missing one, and the one that has its content.
         operation: what was done, once it is done.
         error: why it could not be done.
     """
@@ -41,6 +44,7 @@ class Request:
     trigger: Trigger
     scope: Scope = field(default_factory=Scope.whole)
     options: Options = field(default_factory=Options)
+    pairs: tuple[tuple[int, int], ...] = ()
     operation: SyncOperation | None = None
     error: Exception | None = None
     _done: threading.Event = field(default_factory=threading.Event)
@@ -70,7 +74,8 @@ class Request:
 
     def serves(self, other: Request) -> bool:
         """Whether doing this, later, does what ``other`` asks for as well."""
-        return self.kind is other.kind and self.scope == other.scope and self.options == other.options
+        mine, theirs = (self.kind, self.scope, self.options), (other.kind, other.scope, other.options)
+        return mine == theirs and self.pairs == other.pairs
 
 
 class RequestQueue:

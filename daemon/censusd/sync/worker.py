@@ -29,6 +29,7 @@ from censusd.errors import (
 from censusd.filesystem.names import text_of
 from censusd.model import RepositoryState, Scope, SyncOperation, Trigger
 from censusd.sync import ownership, reporting
+from censusd.sync.adoption import adopt
 from censusd.sync.context import Repository, Rules
 from censusd.sync.purge import purge
 from censusd.sync.reconciler import Hooks, Options
@@ -359,6 +360,8 @@ class Worker:
                     self._follow()
             elif request.kind is Kind.PURGE:
                 operation = self._purge()
+            elif request.kind is Kind.ADOPT:
+                operation = self._adopt(request)
             elif request.scope.is_whole:
                 operation = self._complete_pass(request.trigger, request.options)
                 self._follow()
@@ -377,6 +380,12 @@ class Worker:
     def _purge(self) -> SyncOperation | None:
         upkeep = self._owned()
         operation = purge(upkeep.repository, Trigger.RECONCILIATION, self._is_cancelled)
+        if operation is not None:
+            reporting.settled(self.name, operation)
+        return operation
+
+    def _adopt(self, request: Request) -> SyncOperation | None:
+        operation = adopt(self._owned().repository, request.pairs, request.trigger)
         if operation is not None:
             reporting.settled(self.name, operation)
         return operation

@@ -39,10 +39,12 @@ WITH wanted AS (
            last_error = CASE WHEN c.lease_expires_at IS NOT NULL THEN 'its worker ended without a word'
                              WHEN c.change_number = excluded.change_number THEN c.last_error END,
            quarantined_at = NULL
+     -- Somebody else may have claimed it after this statement began, and be done with locking its row.
+     WHERE c.lease_expires_at IS NULL OR c.lease_expires_at < now()
     RETURNING file_id, attempts, keeps_hash
 )
 SELECT w.id, w.path, w.name, w.size, w.mtime_ns, w.ctime_ns, w.inode, w.change_number, c.attempts, c.keeps_hash
-  FROM wanted w JOIN claimed c ON c.file_id = w.id
+  FROM wanted w LEFT JOIN claimed c ON c.file_id = w.id
  ORDER BY w.change_number DESC
 
 -- name: oldest
@@ -144,12 +146,14 @@ SELECT f.id
 
 -- name: unread
 SELECT f.id FROM files f LEFT JOIN file_metadata m ON m.repository_id = f.repository_id AND m.file_id = f.id
- WHERE f.repository_id = %s AND f.state = 0 AND f.scan_phase = 1 AND f.id > %s AND m.file_id IS NULL AND f.size > 0
+ WHERE f.repository_id = %s AND f.state = 0 AND f.scan_phase = 1 AND f.id > %s AND f.change_number <= %s
+   AND m.file_id IS NULL AND f.size > 0
  ORDER BY f.id LIMIT %s
 
 -- name: unhashed
 SELECT f.id FROM files f
- WHERE f.repository_id = %s AND f.state = 0 AND f.scan_phase = 1 AND f.id > %s AND f.content_hash IS NULL
+ WHERE f.repository_id = %s AND f.state = 0 AND f.scan_phase = 1 AND f.id > %s AND f.change_number <= %s
+   AND f.content_hash IS NULL
  ORDER BY f.id LIMIT %s
 
 -- name: requeue
