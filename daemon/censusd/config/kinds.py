@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from censusd.config import values
 from censusd.config.words import printable
+from censusd.deepscan.idle import Window, parse_window
 
 T = TypeVar("T")
 
@@ -163,6 +164,20 @@ class OrNever(Kind[T | None]):
 
     def _write(self, value: T | None) -> str:
         return text_literal(NEVER) if value is None else self._kind.write(value)
+
+
+class Windows(Kind[tuple[Window, ...]]):
+    """A list of hours of the day."""
+
+    expected = 'an array of hours such as "22:00-06:00"'
+
+    def _read(self, raw: Any) -> tuple[Window, ...]:
+        if not isinstance(raw, list) or not all(isinstance(one, str) for one in raw):
+            raise ValueError
+        return tuple(parse_window(one) for one in raw)
+
+    def _write(self, value: tuple[Window, ...]) -> str:
+        return f"[{', '.join(text_literal(str(one)) for one in value)}]"
 
 
 class Text(Kind[str]):

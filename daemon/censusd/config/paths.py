@@ -66,6 +66,25 @@ def _is_relative(text: str) -> bool:
     return not text or ("\0" not in text and all(part not in ("", ".", "..") for part in parts))
 
 
+class RelativePaths(Kind[tuple[str, ...]]):
+    """A list of directories below a repository's root; a slash at the end does no harm."""
+
+    expected = "an array of paths relative to the repository's root, without .."
+
+    def _read(self, raw: Any) -> tuple[str, ...]:
+        if not isinstance(raw, list):
+            raise ValueError
+        paths = []
+        for number, path in enumerate(raw, 1):
+            if not isinstance(path, str) or not path.rstrip("/") or not _is_relative(path.rstrip("/")):
+                raise ValueError(f"number {number} is not one")
+            paths.append(path.rstrip("/"))
+        return tuple(paths)
+
+    def _write(self, value: tuple[str, ...]) -> str:
+        return f"[{', '.join(map(text_literal, value))}]"
+
+
 class Patterns(Kind[tuple[str, ...]]):
     """A list of gitignore patterns, each of which can match something."""
 

@@ -44,6 +44,7 @@ _ABOUT: Final = {
     "daemon": "The process itself.",
     "control": "The Unix socket that takes orders, from censusctl for instance.",
     "http": "The TCP port that answers questions: metrics, health, status page. It takes no orders.",
+    "deep_scan": "How the content of files is looked at: hashes and metadata.",
     DEFAULTS: "What holds for every repository that does not say otherwise. Each of these keys can be in a "
     "[[repository]] as well.",
 }

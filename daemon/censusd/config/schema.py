@@ -16,9 +16,21 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar
 
 from censusd.config.access import Address, Dsn, FileMode, Listen, group_or_empty, user_or_empty
-from censusd.config.kinds import Boolean, Integer, Kind, OrNever, choice, duration, percentage, repository_name
-from censusd.config.paths import AbsolutePath, Patterns, file_name_or_empty, relative_path_or_empty
+from censusd.config.kinds import (
+    Boolean,
+    Integer,
+    Kind,
+    OrNever,
+    Windows,
+    choice,
+    duration,
+    percentage,
+    repository_name,
+    size,
+)
+from censusd.config.paths import AbsolutePath, Patterns, RelativePaths, file_name_or_empty, relative_path_or_empty
 from censusd.config.secret import Secret
+from censusd.deepscan.idle import Window
 from censusd.errors import Fault
 
 # ruff: noqa: RUF009 - a default made by ``setting`` is a dataclass field
@@ -181,6 +193,57 @@ class HttpConfig(Table):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeepScanConfig(Table):
+    """How the content of files is looked at."""
+
+    enabled: bool = setting(
+        Boolean(),
+        default=True,
+        doc="Whether files are looked at without anybody asking: what has just changed at once, everything else while "
+        "the machine is idle. false: only with censusctl deep-scan.",
+    )
+    workers: int = setting(
+        Integer(0, 256), 0, "How many files are looked at at a time. 0: as many as there are processors."
+    )
+    batch_size: int = setting(Integer(1, 10_000), 100, "How many files are written in one transaction.")
+    hashing: bool = setting(
+        Boolean(),
+        default=True,
+        doc="Whether content hashes (sha256) are made. Without them only metadata is read, and a file that moves to "
+        "another file system is not recognised.",
+    )
+    memory: int = setting(
+        size("128MiB", "64GiB"),
+        "1GiB",
+        "The address space that each worker process may use. A file that takes more has a problem.",
+    )
+    cpu_pressure: float = setting(
+        percentage("0%", "100%"),
+        20,
+        "In percent of the time: the machine is not idle while others wait for a processor longer than this, as "
+        "/proc/pressure/cpu tells.",
+    )
+    io_pressure: float = setting(percentage("0%", "100%"), 20, "The same for disks, as /proc/pressure/io tells.")
+    cpu_busy: float = setting(
+        percentage("1%", "100%"), 50, "The machine is not idle while others use this share of its processors."
+    )
+    quiet: float = setting(
+        duration("0s", "24h"), "10s", "Nor while files are being changed: for so long, none must have been."
+    )
+    hours: tuple[Window, ...] = setting(
+        Windows(),
+        [],
+        'When files that wait may be looked at, in local time: ["22:00-06:00", "12:00-13:00"]. Empty: at any time.',
+    )
+    staleness: float | None = setting(
+        OrNever(duration("1h", "3650 days")),
+        "7 days",
+        "A file that has waited for so long is looked at whether the machine is idle or not, and with it what else "
+        'waits. "never": it waits.',
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RepositorySettings(Table):
     """What can be set for each repository, and in ``[defaults]`` for all."""
 
@@ -272,6 +335,20 @@ class RepositorySettings(Table):
     journal_keep: float = setting(
         duration("1 day", "36500 days"), "90 days", "How long the rows of sync_operations are kept."
     )
+    deep_scan: str = setting(
+        choice("auto", "on-demand", "never"),
+        "auto",
+        "Whether the content of files is looked at. auto: see [deep_scan]. on-demand: with censusctl deep-scan only.",
+    )
+    deep_scan_first: tuple[str, ...] = setting(
+        RelativePaths(),
+        [],
+        'Directories whose files come before all others when those that wait are looked at: ["inbox", "photos/2024"].',
+    )
+    deep_scan_on_demand: tuple[str, ...] = setting(
+        RelativePaths(), [], "Directories whose files are looked at with censusctl deep-scan only."
+    )
+    deep_scan_never: tuple[str, ...] = setting(RelativePaths(), [], "Directories whose files are never looked at.")
     lease_ttl: float = setting(
         duration("2s", "10min"),
         "30s",
@@ -308,6 +385,7 @@ class Config:
     daemon: DaemonConfig
     control: ControlConfig
     http: HttpConfig
+    deep_scan: DeepScanConfig
     defaults: RepositorySettings = field(compare=False)
     repositories: tuple[RepositoryConfig, ...]
     warnings: tuple[Fault, ...] = field(default=(), compare=False)
@@ -320,6 +398,7 @@ TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
         "daemon": DaemonConfig,
         "control": ControlConfig,
         "http": HttpConfig,
+        "deep_scan": DeepScanConfig,
         DEFAULTS: RepositorySettings,
     }
 )

@@ -15,16 +15,18 @@ from censusd.catalogue import migrations
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.embedded import EmbeddedServer
 from censusd.config import ChangeKind, Config, RepositoryConfig, differences
-from censusd.errors import CatalogueUnavailableError, EmbeddedServerError
-from censusd.model import SyncOperation
+from censusd.deepscan.scanner import Scanner
+from censusd.errors import CatalogueUnavailableError, CensusError, EmbeddedServerError
+from censusd.model import SyncOperation, Trigger
 from censusd.service import log
 from censusd.service.collector import Collector
 from censusd.service.controls import Controls
 from censusd.service.heartbeat import Heartbeats
 from censusd.service.http import HttpServer
 from censusd.service.schedule import Schedule
-from censusd.service.terms import pace_of, pool_of, terms_of
+from censusd.service.terms import pace_of, pool_of, scan_rules_of, sites_of, terms_of
 from censusd.sync import ownership
+from censusd.sync.requests import Kind, Request
 from censusd.sync.worker import Worker
 
 _LOG: Final = structlog.get_logger("censusd.service")
@@ -32,6 +34,7 @@ _COLLECT_EVERY: Final = 5.0
 _FIRST_RETRY: Final = 0.5
 _LAST_RETRY: Final = 10.0
 _STOP_WITHIN: Final = 30.0
+_DEEP_SCAN: Final = "deep scan"
 
 
 class Application:
@@ -49,6 +52,7 @@ class Application:
         self._config = config
         self._owner = ownership.own_name()
         self._workers: dict[str, Worker] = {}
+        self._scanner: Scanner | None = None
         self._prepared = False
         self._retry_after = _FIRST_RETRY
         self.heartbeats = Heartbeats()
@@ -60,6 +64,7 @@ class Application:
             self.catalogue = Catalogue(conninfo, pool_of(config.database), metrics.database_error)
             stack.enter_context(self.catalogue)
             stack.callback(self._stop_workers)
+            stack.callback(self._stop_scanner)
             self.schedule = Schedule(self.catalogue)
             self.collector = Collector(self.workers, self.catalogue, self.heartbeats)
             self.schedule.start()
@@ -110,6 +115,7 @@ class Application:
             for repository in self._config.repositories:
                 if repository.enabled:
                     self._start(repository)
+            self._scanner = self._start_scanner()
             self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
             if self._server is not None:
                 self.schedule.every(_COLLECT_EVERY, "embedded server", self._server_is_running)
@@ -142,6 +148,8 @@ class Application:
             else:
                 terms = terms_of(repository, config.daemon.runtime_directory, self._owner)
                 self._workers[change.name].reconfigure(terms)
+        if self._scanner is not None:
+            self._scanner.reconfigure(scan_rules_of(config.deep_scan), sites_of(config))
         if not changes:
             _LOG.info("configuration", change="nothing differs")
 
@@ -169,7 +177,8 @@ class Application:
         hung = self.heartbeats.hung()
         for loop in hung:
             _LOG.error("hung", loop=loop.name, seconds=round(loop.age))
-        return not hung and all(worker.is_alive for worker in self._workers.values())
+        scanning = self._scanner is None or self._scanner.is_alive
+        return not hung and scanning and all(worker.is_alive for worker in self._workers.values())
 
     def _embedded(self, stack: ExitStack) -> EmbeddedServer | None:
         database = self._config.database
@@ -223,6 +232,32 @@ class Application:
         self.heartbeats.remove(name)
         self.collector.totals.pop(name, None)
         metrics.forget(name)
+
+    def _start_scanner(self) -> Scanner:
+        scanner = Scanner(
+            self.catalogue,
+            scan_rules_of(self._config.deep_scan),
+            sites_of(self._config),
+            self._owner,
+            beat=self.heartbeats.add(_DEEP_SCAN).beat,
+            is_gone=ownership.is_gone,
+            adopt=self._adopt,
+        )
+        scanner.start()
+        return scanner
+
+    def _adopt(self, repository: str, pairs: list[tuple[int, int]]) -> None:
+        """Missing files whose content has turned up elsewhere: only the repository's worker changes paths."""
+        worker = self._workers.get(repository)
+        if worker is None or worker.repository is None:
+            raise CensusError("this daemon does not own it")
+        worker.submit(Request(Kind.ADOPT, Trigger.IDLE, pairs=tuple(pairs)))
+
+    def _stop_scanner(self) -> None:
+        if self._scanner is not None:
+            self._scanner.stop()
+            if not self._scanner.join(_STOP_WITHIN):
+                _LOG.error("did not stop in time", loop=_DEEP_SCAN)
 
     def _stop_workers(self) -> None:
         for worker in self._workers.values():

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from censusd.catalogue.connection import PoolSettings
-from censusd.config import DatabaseConfig, RepositoryConfig
+from censusd.config import Config, DatabaseConfig, DeepScanConfig, RepositoryConfig
+from censusd.deepscan.idle import IdleRules
+from censusd.deepscan.scanner import ScanRules
+from censusd.deepscan.sites import SiteRules
+from censusd.filesystem.names import text_of
 from censusd.sync.context import Rules
 from censusd.sync.interval import Pace
 from censusd.sync.watching import WatchRules
@@ -39,6 +44,45 @@ def terms_of(repository: RepositoryConfig, runtime_directory: Path, owner: str) 
         lease_ttl=repository.lease_ttl,
         owner=owner,
     )
+
+
+def scan_rules_of(config: DeepScanConfig) -> ScanRules:
+    """How the content of files is looked at."""
+    return ScanRules(
+        workers=config.workers,
+        batch=config.batch_size,
+        hashing=config.hashing,
+        memory=config.memory,
+        idle=IdleRules(
+            enabled=config.enabled,
+            cpu_pressure=config.cpu_pressure,
+            io_pressure=config.io_pressure,
+            cpu_busy=config.cpu_busy,
+            quiet=config.quiet,
+            hours=config.hours,
+            staleness=config.staleness,
+        ),
+    )
+
+
+def sites_of(config: Config) -> list[SiteRules]:
+    """The repositories in which it is."""
+    return [
+        SiteRules(
+            name=repository.name,
+            root=text_of(bytes(repository.path)),
+            automatic=repository.deep_scan == "auto",
+            never=_paths(repository.deep_scan_never),
+            on_demand=_paths(repository.deep_scan_on_demand),
+            first=_paths(repository.deep_scan_first),
+        )
+        for repository in config.repositories
+        if repository.enabled and repository.deep_scan != "never"
+    ]
+
+
+def _paths(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text_of(os.fsencode(path)) for path in paths)
 
 
 def pace_of(repository: RepositoryConfig) -> Pace:
