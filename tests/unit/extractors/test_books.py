@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from censusd.extractors.base import Extraction, Kind
 from censusd.extractors.books.extractor import Books
 from censusd.extractors.books.facts import plain_text, role_of
-from censusd.extractors.books.identifiers import add_identifier, isbn13
 from censusd.extractors.dates import written_date
+from censusd.extractors.identifiers import add_identifier, isbn13
 from censusd.model import Problem
 from tests.tools import tiny_files
 from tests.tools.extracting import cuts, entities, extract, extraction, mutated

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from censusd.extractors.base import Entity, EntityKind, Extraction, Json, Kind
-from censusd.extractors.books.identifiers import add_identifier
 from censusd.extractors.dates import written_date
+from censusd.extractors.identifiers import add_identifier
 from censusd.extractors.markup import squeezed
 from censusd.model import Problem, ProblemKind
 

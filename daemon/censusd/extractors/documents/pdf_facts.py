@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from censusd.extractors.base import Entity, EntityKind, Extraction, Json, Kind
-from censusd.extractors.books.identifiers import add_identifier
 from censusd.extractors.dates import day, written_date
 from censusd.extractors.documents.pdf_xmp import Packet
+from censusd.extractors.identifiers import add_identifier
 from censusd.extractors.languages import language_tag
 from censusd.extractors.markup import squeezed
 from censusd.model import Problem, ProblemKind

@@ -1,4 +1,4 @@
-"""Identifiers of books, each under the name of its scheme and in one form."""
+"""Identifiers of books and documents, each under the name of its scheme and in one form."""
 
 from __future__ import annotations
 
