@@ -27,27 +27,11 @@ from censusd.extractors.generators.comfy_walk import Walk
 MOST_SAMPLERS: Final = 16
 
 _OUTPUT: Final = re.compile(r"save|preview|output|websocket", re.IGNORECASE)
-_LATENT: Final = (
-    "latent_image",
-    "latent",
-    "samples",
-    "latents",
-    "image",
-    "images",
-    "pixels",
-    "optional_latent",
-    "pipe",
-)
+_POSITIVES: Final = ("positive", "conditioning", "positive_prompt")
+_NEGATIVES: Final = ("negative", "neg_conditioning", "negative_prompt")
+_LATENT: Final = frozenset("latent_image latent samples latents image images pixels optional_latent pipe".split())
 _MODEL: Final = ("model", "models", "unet", "diffusion_model", "pipe", "basic_pipe", "sdxl_pipe", "base_ctx", "ctx")
-_MODEL_NAMES: Final = (
-    "ckpt_name",
-    "unet_name",
-    "base_ckpt_name",
-    "gguf_name",
-    "model_path",
-    "model_name",
-    "checkpoint",
-)
+_MODEL_NAMES: Final = tuple("ckpt_name unet_name base_ckpt_name gguf_name model_path model_name checkpoint".split())
 _SEEDS: Final = ("seed", "noise_seed")
 _LORA_NAME: Final = re.compile(r"lora(?:_name)?(?:_\d{1,3})?|lora_\d{1,3}_name")
 _LORA_CHAINS: Final = ("lora_stack", "lora", "loras", "prev_lora", "optional_lora_stack")
@@ -77,9 +61,8 @@ def follow(graph: Graph) -> Generation:
     first, generation.prompt = next(spoken, (samplers[0], None))
     generation.guidance = walk.guidance
     negative = _words(walk, first, negative=True)
-    generation.negative_prompt = (
-        negative if negative != generation.prompt else None
-    )  # one text for both is what is wanted
+    if negative != generation.prompt:  # one text for both is what is wanted
+        generation.negative_prompt = negative
     settings = _settings(walk, first)
     generation.seed, generation.steps = _whole(settings["seed"]), _whole(settings["steps"])
     generation.cfg_scale, generation.denoise = number_of(settings["cfg_scale"]), number_of(settings["denoise"])
@@ -124,24 +107,21 @@ def _order(walk: Walk, samplers: list[Node]) -> None:
 
 
 def _words(walk: Walk, node: Node, *, negative: bool) -> str | None:
-    names = (
-        ("negative", "neg_conditioning", "negative_prompt")
-        if negative
-        else ("positive", "conditioning", "positive_prompt")
-    )
+    names = _NEGATIVES if negative else _POSITIVES
     for name in (*names, "guider", "pipe", "basic_pipe", "sdxl_pipe", "base_ctx", "ctx", "text_embeds"):
-        if name in node.inputs:
-            given = walk.source(node.inputs[name])
-            if (
-                name == "guider"
-                and negative
-                and isinstance(given, Link)
-                and "negative" not in walk.graph[given.node].inputs
-            ):
-                return None
-            found = walk.words(given, negative=negative)
-            if found is not None or name in names:
-                return found
+        if name not in node.inputs:
+            continue
+        given = walk.source(node.inputs[name])
+        if (
+            name == "guider"
+            and negative
+            and isinstance(given, Link)
+            and "negative" not in walk.graph[given.node].inputs
+        ):
+            return None  # a guider for what is wanted only
+        found = walk.words(given, negative=negative)
+        if found is not None or name in names:
+            return found
     return None
 
 

@@ -134,11 +134,12 @@ def _merged(found: Found, packets: list[Facts], source: Source, generation: Gene
 
 def _sidecar(source: Source, found: Found) -> Facts:
     """What the XMP file beside the picture says: ``a.nef.xmp``, or ``a.xmp`` if it is not meant for another ``a``."""
-    stem, _, extension = source.name.lower().rpartition(".")
-    siblings = {name.lower(): data for name, data in source.siblings.items()}
-    if data := siblings.get(f"{source.name.lower()}.xmp"):
+    name = source.name.lower()
+    stem, _, extension = name.rpartition(".")
+    siblings = {other.lower(): data for other, data in source.siblings.items()}
+    if data := siblings.get(f"{name}.xmp"):
         return _packet(data, found) | {"sidecar": f"{source.name}.xmp"}
-    if data := siblings.get(f"{stem}.xmp"):
+    if stem and (data := siblings.get(f"{stem}.xmp")):
         facts = _packet(data, found)
         if str(facts.get("sidecar_for", extension)).lower() == extension:
             return facts | {"sidecar": f"{source.name[: len(stem)]}.xmp"}
