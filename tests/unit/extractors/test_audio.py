@@ -255,6 +255,39 @@ def test_reads_marks_and_texts_of_wav() -> None:
     ]  # fmt: skip
 
 
+def test_reads_gains_of_every_kind() -> None:
+    volume = tiny.frame("RVA2", b"track\0\1" + struct.pack(">h", -1664) + b"\0"), tiny.frame("RVA2", b"else\0\1\1\1\0")
+    assert of_mp3(*volume).details["replaygain"] == {"track_gain": -3.25}
+    both = tiny.comments(
+        "REPLAYGAIN_TRACK_GAIN=+1.25 dB", "R128_TRACK_GAIN=0", "R128_ALBUM_GAIN=256", "REPLAYGAIN_ALBUM_PEAK=x"
+    )
+    found = extraction(MEDIA, tiny.flac((4, both)), "a.flac")
+    assert found.details["replaygain"] == {"track_gain": 1.25, "album_gain": 6.0}
+
+
+def test_reads_times_of_hours_and_of_frames() -> None:
+    lines = "CHAPTER001=00:00:00.000", "CHAPTER002=01:02:03.500", "CHAPTER002NAME=Two", "CHAPTER003=nonsense"
+    got = details(extraction(MEDIA, tiny.flac((4, tiny.comments(*lines)), seconds=8000), "a.flac"))
+    assert [(each["start"], each.get("title")) for each in got["chapters"]] == [(0.0, None), (3723.5, "Two")]
+    sheet = (
+        'TITLE "Album"\nTRACK 01 AUDIO\n  INDEX 00 00:00:00\n  INDEX 01 01:02:30\nTRACK 02 AUDIO\n  INDEX 01 02:00:00'
+    )
+    got = details(extraction(MEDIA, tiny.flac((4, tiny.comments("CUESHEET=" + sheet))), "a.flac"))
+    assert [(each["start"], each.get("title")) for each in got["chapters"]] == [(62.4, None), (120.0, None)]
+
+
+def test_reads_figures_that_mkvmerge_keeps_of_a_track() -> None:
+    def tag(name: bytes, value: bytes) -> bytes:
+        return tiny.ebml(0x67C8, tiny.ebml(0x45A3, name), tiny.ebml(0x4487, value))
+
+    uid = tiny.ebml(0x73C5, b"\7")
+    track = tiny.ebml(0x1654AE6B, tiny.ebml(0xAE, uid, tiny.ebml(0x83, b"\2"), tiny.ebml(0x86, b"A_AC3")))
+    targets = tiny.ebml(0x63C0, tiny.ebml(0x63C5, b"\7"))
+    tags = tiny.ebml(0x1254C367, tiny.ebml(0x7373, targets, tag(b"BPS-eng", b"192000"), tag(b"TITLE", b"of the track")))
+    found = extraction(MEDIA, tiny.matroska(track, tags), "a.mka")
+    assert (found.details["bit_rate"], found.title) == (192_000, None)
+
+
 def test_opus_gain_and_pictures_in_comments() -> None:
     sample = (DATA / "song.opus").read_bytes()
     whole = extraction(MEDIA, sample, "a.opus")

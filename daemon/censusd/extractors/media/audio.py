@@ -8,7 +8,7 @@ from typing import Final
 
 from censusd.extractors.base import Entity, EntityKind, Extraction, Kind
 from censusd.extractors.books.facts import plain_text
-from censusd.extractors.books.identifiers import isbn13
+from censusd.extractors.identifiers import isbn13
 from censusd.extractors.media import common
 from censusd.extractors.media.common import Details, put
 from censusd.extractors.media.cue import overdrive_chapters
