@@ -64,14 +64,15 @@ class Helper:
         self.answer_fd, answers = os.pipe()
         try:
             # Isolated from the environment and without site packages, it finds the modules just where this process
-            # does. -B: it writes nothing, not even byte code. In its own session, no terminal's Ctrl-C reaches it.
+            # does. -B: it writes nothing, not even byte code. In a group of its own, no terminal's Ctrl-C reaches it;
+            # in a session of its own, the kernel would weigh it by itself, whatever its nice value.
             self._process = subprocess.Popen(
                 [sys.executable or "", "-B", "-I", "-S", "-c", _BOOTSTRAP, *sys.path],
                 stdin=requests,
                 stdout=answers,
                 env=environment,
                 pass_fds=(root_fd,),
-                start_new_session=True,
+                process_group=0,
             )
         except BaseException:
             os.close(self.request_fd)

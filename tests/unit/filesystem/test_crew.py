@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -321,7 +322,10 @@ def test_a_walk_may_be_left_in_the_middle(wide: Path) -> None:
 
 
 class Accident:
-    """Sends a signal to helpers in the middle of a walk: to each once, to so many in all."""
+    """Sends a signal to helpers in the middle of a walk: to each once, to so many in all.
+
+    A helper is struck when it was asked for something, before it hears of it or, if it is slow enough, in the middle.
+    """
 
     def __init__(self, number: int, most: int, *, idle: bool = False) -> None:
         self.walk: Walk | None = None
@@ -332,13 +336,27 @@ class Accident:
     def __call__(self) -> bool:
         """To be asked whether the walk is cancelled, which it is not."""
         for each in self.walk._helpers if self.walk else []:
-            if (each.waiting or self._idle) and each.pid not in self.struck and len(self.struck) < self._most:
-                self.struck.add(each.pid)
-                os.kill(each.pid, self._number)
+            if each.waiting or self._idle:
+                self._strike(each.pid)
         return False
 
+    def _strike(self, pid: int) -> None:
+        if pid not in self.struck and len(self.struck) < self._most:
+            self.struck.add(pid)
+            os.kill(pid, self._number)
+
     def observed(self, root: Path, terms: Help = TWO) -> list[Observation]:
-        with walk(root, terms, cancelled=self, fault=self.faults.append) as self.walk:
+        send = helper.Helper.send
+
+        def strike_and_send(to: helper.Helper) -> None:
+            if to.waiting:
+                self._strike(to.pid)
+            send(to)
+
+        with (
+            patch.object(helper.Helper, "send", strike_and_send),
+            walk(root, terms, cancelled=self, fault=self.faults.append) as self.walk,
+        ):
             return list(self.walk)
 
 
@@ -461,7 +479,8 @@ def test_helpers_keep_to_themselves(wide: Path, monkeypatch: pytest.MonkeyPatch)
                     links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
                     assert not any("inherited" in link for link in links)
                     assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
-                    assert os.getsid(pid) != os.getsid(0)
+                    assert os.getpgid(pid) != os.getpgid(0)
+                    assert os.getsid(pid) == os.getsid(0)
                 while not all(each.is_up for each in walking._helpers):
                     walking._wait(0.01)
                 for pid in pids(walking):
