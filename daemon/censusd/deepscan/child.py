@@ -136,7 +136,6 @@ class Worker:
 
     def _receive(self) -> list[Job] | None:
         """The next jobs, or None at the end."""
-        self._examiner.refresh()
         for tree in self._trees.values():
             # What was open for the last jobs may have been renamed since.
             tree.refresh()

@@ -50,12 +50,8 @@ class Examiner:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._buffer = bytearray(CHUNK)
-        self._siblings: dict[str, dict[str, str]] = {}
+        self._listed: tuple[tuple[int, ...], dict[str, str]] = ((), {})
         self.is_exhausted = False
-
-    def refresh(self) -> None:
-        """Forget what was seen of directories."""
-        self._siblings.clear()
 
     def examine(self, tree: Tree, job: Job) -> Finding:
         """What can be found out about one file."""
@@ -115,16 +111,23 @@ class Examiner:
             return Problem(ProblemKind.OTHER, f"{extractor.name}: {type(error).__name__}: {error}"[:LONGEST_NAME])
 
     def _read_siblings(self, file: OpenFile, job: Job, wanted: frozenset[str]) -> dict[str, bytes]:
-        names = self._siblings.get(job.directory)
-        if names is None:
-            names = self._siblings[job.directory] = _names_in(file.directory_fd)
-        there = {lower: names[lower] for lower in wanted if lower in names and names[lower] != job.name}
+        own = job.name.lower()
+        names = self._names_beside(file.directory_fd)
+        lower_names = {one.format(name=own, stem=own.rpartition(".")[0] or own) for one in wanted}
         found = {}
-        for lower, name in there.items():
-            content = _content_of(file.directory_fd, name)
+        for name in (names[lower] for lower in lower_names if lower in names):
+            content = _content_of(file.directory_fd, name) if name != job.name else None
             if content is not None:
-                found[lower] = content
+                found[name] = content
         return found
+
+    def _names_beside(self, directory_fd: int) -> dict[str, str]:
+        """Lower-case name -> name, of everything in a directory; listed once for all files that are in it."""
+        found = os.fstat(directory_fd)
+        state = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        if self._listed[0] != state:
+            self._listed = (state, _names_in(directory_fd))
+        return self._listed[1]
 
 
 def _names_in(directory_fd: int) -> dict[str, str]:

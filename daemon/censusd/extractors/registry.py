@@ -11,7 +11,13 @@ from typing import Final
 
 from censusd.extractors.base import Extractor
 
-FAMILIES: Final[tuple[str, ...]] = ()
+FAMILIES: Final = (
+    "censusd.extractors.images.extractor:Images",
+    "censusd.extractors.comics.extractor:Comics",
+    "censusd.extractors.books.extractor:Books",
+    "censusd.extractors.documents.pdf:Pdf",
+    "censusd.extractors.media.extractor:MediaExtractor",
+)
 """The extractors' classes, as ``module:class``, in the order in which they are asked: the surest signs come first."""
 
 

@@ -102,7 +102,7 @@ def test_files_are_hashed_and_read(pool: Pool, tmp_path: Path) -> None:
 
 def test_companion_files_are_given_along(pool: Pool, tmp_path: Path) -> None:
     (tmp_path / "Note.TXT").write_bytes(b"beside it")
-    assert pool.ask("source.siblings['note.txt'].decode()") == "beside it"
+    assert pool.ask("source.siblings['Note.TXT'].decode()") == "beside it"
 
 
 def test_it_may_neither_talk_nor_run_nor_write(pool: Pool, tmp_path: Path) -> None:
