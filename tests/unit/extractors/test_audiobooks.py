@@ -66,6 +66,8 @@ def test_says_why_something_is_an_audiobook(data: bytes, name: str, directories:
 def test_what_is_no_audiobook() -> None:
     chapters = tiny.chapter_frame(0, 500, "One"), tiny.chapter_frame(500, 900, "Two")
     assert of_mp3(*chapters, tiny.text_frame("TCON", "Techno")).details["audiobook"] is False
+    record = of_mp3(tiny.own_frame("ASIN", "B000"), tiny.own_frame("MusicBrainz Album Id", "8b1"))
+    assert record.details["audiobook"] is False
     podcast = of_mp3(*chapters, tiny.text_frame("TCON", "Podcast"))
     assert podcast.details["audiobook"] is False
     assert of_mp3(*chapters, tiny.frame("PCST", bytes(4))).details["podcast"] is True
@@ -107,6 +109,7 @@ def test_finds_translators_among_authors() -> None:
 def test_narrators_own_tags_come_first() -> None:
     mp3 = of_mp3(tiny.own_frame("NARRATOR", "Nan N", "Ned N"), tiny.text_frame("TCOM", "Some Composer"))
     assert entities(mp3, "narrator") == ["Nan N", "Ned N"]
+    assert entities(mp3, "composer") == ["Some Composer"]
     mp4 = of_book(
         tiny.item("\xa9nrt", "Nan N; Ned N"), tiny.item("\xa9wrt", "Some Composer"), tiny.item("\xa9ART", "Ann A")
     )
@@ -217,3 +220,13 @@ def test_says_the_series_as_books_do() -> None:
 def test_isbns_are_as_books_have_them() -> None:
     assert details(of_mp3(tiny.own_frame("ISBN", "0-306-40615-2")))["identifiers"] == {"isbn": "9780306406157"}
     assert details(of_mp3(tiny.own_frame("ISBN", "123")))["identifiers"] == {"invalid_isbn": "123"}
+
+
+def test_nobody_has_a_role_twice() -> None:
+    found = of_book(
+        tiny.item("aART", "Homer, Robert Fagles - translator"),
+        tiny.own_item("TRANSLATOR", "Robert Fagles"),
+        tiny.item("\xa9grp", "Saga #1; Saga #2"),
+    )
+    assert entities(found, "translator") == ["Robert Fagles"]
+    assert [(each.name, each.position) for each in found.entities if each.role == "series"] == [("Saga", 1)]

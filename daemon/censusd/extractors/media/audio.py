@@ -63,7 +63,7 @@ def extraction(media: Media, name: str, directories: tuple[str, ...], size: int)
         latitude=media.latitude,
         longitude=media.longitude,
         details=details,
-        entities=tuple(found),
+        entities=common.unique(found),
         problem=common.problem_of(media),
     )
 
@@ -85,7 +85,8 @@ def audiobook_because(media: Media, name: str, directories: tuple[str, ...]) -> 
         return "its name ends as those of audiobooks do"
     if "narrator" in tags:
         return "it has a narrator"
-    if "asin" in tags or "isbn" in tags or "overdrive_markers" in tags:
+    # MusicBrainz gives the ASIN of a record to those who tag music with it.
+    if "isbn" in tags or "overdrive_markers" in tags or ("asin" in tags and not _is_music(tags, genres)):
         return "it has the number of a book"
     if "series" in tags and ("series_part" in tags or "movement_number" in tags):
         return "it is part of a series"
@@ -94,10 +95,14 @@ def audiobook_because(media: Media, name: str, directories: tuple[str, ...]) -> 
     if (
         len(media.chapters) > 1
         and media.chapter_source not in {"cue sheet", "wav cue points"}
-        and not MUSIC.intersection(genres)
+        and not _is_music(tags, genres)
     ):
         return "it has chapters and no genre of music"
     return None
+
+
+def _is_music(tags: Tags, genres: list[str]) -> bool:
+    return bool(MUSIC.intersection(genres)) or "musicbrainz_release" in tags or "musicbrainz_recording" in tags
 
 
 def _technical(media: Media, size: int) -> Details:
@@ -206,7 +211,8 @@ def _book(media: Media, details: Details) -> list[Entity]:
     authors = split_names(tags.all("author"))
     album_artists = split_names([value for value in tags.all("album_artist") if value.lower() not in _VARIOUS])
     artists = split_names(tags.all("artists", "artist"))
-    narrators = narrators or split_names(tags.all("composer")) or split_names(tags.all("performer"))
+    composers = split_names(tags.all("composer"))
+    narrators = narrators or composers or split_names(tags.all("performer"))
     narrators = narrators or [pair for pair in artists if pair[1] in {"narrator", "reader"}]
     reading = {name for name, _ in narrators}
     authors = authors or _others(album_artists, reading) or _others(artists, reading) or album_artists or artists
@@ -216,6 +222,7 @@ def _book(media: Media, details: Details) -> list[Entity]:
     found += common.entities(EntityKind.PERSON, "author", plain, sort)
     found += [Entity(EntityKind.PERSON, name, role) for name, role in authors if role not in {None, "author"}]
     found += common.entities(EntityKind.PERSON, "narrator", [name for name, _ in narrators])
+    found += common.entities(EntityKind.PERSON, "composer", [name for name, _ in composers if name not in reading])
     for role in ("translator", "producer"):
         found += common.people(tags, role)
     series = _series(tags)

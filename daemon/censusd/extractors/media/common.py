@@ -112,6 +112,11 @@ def entities(kind: EntityKind, role: str, names: list[str], sort: str | None = N
     return [Entity(kind, name, role, place, single) for place, name in enumerate(names)]
 
 
+def unique(found: list[Entity]) -> tuple[Entity, ...]:
+    """Each name once in a role, as it was found first."""
+    return tuple({(entity.kind, entity.name, entity.role): entity for entity in reversed(found)}.values())[::-1]
+
+
 def people(tags: Tags, role: str, *names: str) -> list[Entity]:
     """People of a role, by the first of these tags that has any."""
     found = split_values(tags.all(*names or (role,)))

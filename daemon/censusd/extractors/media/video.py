@@ -67,7 +67,7 @@ def extraction(media: Media, size: int) -> Extraction:
         latitude=media.latitude,
         longitude=media.longitude,
         details=details,
-        entities=tuple(_entities(media)),
+        entities=common.unique(_entities(media)),
         problem=common.problem_of(media),
     )
 
