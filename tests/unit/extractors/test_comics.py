@@ -170,6 +170,15 @@ def test_the_cover_is_the_first_page_as_people_count() -> None:
     assert found.details["cover"] == "P2.jpg"
 
 
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [("S 012.cbz", 12), ("S v03.cbz", 3), ("S v2019.cbz", 0), ("S v2019 007.cbz", 7), ("S #½.cbz", 0.5), ("S.cbz", 0)],
+)
+def test_the_place_in_a_series(name: str, position: float) -> None:
+    found = extraction(COMICS, zip_of(PAGES), name)
+    assert [entity.position for entity in found.entities if entity.role == "series"] == [position]
+
+
 def test_of_several_documents_the_uppermost_counts() -> None:
     def named(series: str) -> bytes:
         return f"<ComicInfo><Series>{series}</Series></ComicInfo>".encode()

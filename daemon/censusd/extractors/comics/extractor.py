@@ -132,16 +132,21 @@ def _look_around(source: Source, facts: Facts, faults: list[str]) -> None:
     facts.say("category", place.category)
 
 
+def _position(details: Mapping[str, Json]) -> float:
+    """The place in the series: the number, else the volume, unless that is a year."""
+    volume = leading_number(str(details.get("volume", ""))) or 0
+    number = leading_number(str(details.get("number", "")))
+    return number if number is not None else volume if volume < 1900 else 0
+
+
 def _extraction(container: str, number_of_pages: int | None, facts: Facts, faults: list[str]) -> Extraction:
     details = facts.details
     details["container"] = container
     title, language, created = (details.pop(name, None) for name in ("title", "language", "created"))
     entities = [entity for several in facts.entities.values() for entity in several]
     if series := details.get("series"):
-        number, volume, sort = (details.get(name) for name in ("number", "volume", "series_sort"))
-        position = leading_number(str(number)) if number is not None else leading_number(str(volume or ""))
-        sort_name = str(sort) if sort else None
-        entities.insert(0, Entity(EntityKind.SERIES, str(series), "series", position or 0, sort_name))
+        sort_name = str(details["series_sort"]) if "series_sort" in details else None
+        entities.insert(0, Entity(EntityKind.SERIES, str(series), "series", _position(details), sort_name))
     return Extraction(
         Kind.COMIC,
         _MIME_TYPES[container],

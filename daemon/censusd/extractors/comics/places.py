@@ -15,7 +15,7 @@ from censusd.extractors.comics.names import ComicName, parse_name
 
 _DIVIDERS: Final = re.compile(
     r"(?:volumes?|vols?|chapters?|issues?|annuals?|specials?|extras?|one-?shots?|tpbs?|omnibus|omnibuses|books?|season|"
-    r"s|arc|part|disc|hardcovers?|collected( editions)?|singles?|complete|oneshots)?[\s._-]*\d{0,4}",
+    r"s(?=[\s._-]*\d)|arc|part|disc|hardcovers?|collected( editions)?|singles?|complete|oneshots)?[\s._-]*\d{0,4}",
     re.IGNORECASE,
 )
 """Directories that divide a series, and are none: ``Volume 02``, ``Annuals``, ``Season 1``, ``2019``."""
@@ -51,7 +51,7 @@ def parse_place(name: str, directories: tuple[str, ...]) -> ComicPlace:
     for _, directory in reversed(below):
         if said.volume is None and directory.volume and not said.last_volume:
             said = replace(said, volume=directory.volume)
-    if said.series and _divides(said.series):
+    if said.series and _divides(said.series) and not said.series.isdecimal():  # a series is called 52
         said = replace(said, series=None)
     named = _series_directory(said, below)
     series_year = None
