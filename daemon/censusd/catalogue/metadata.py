@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from censusd import metrics
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.queries import Queries
 
@@ -88,14 +89,19 @@ class EntityCache:
     def get(self, keys: Iterable[_Key]) -> dict[_Key, int]:
         """Those of the keys that it knows, with their row numbers."""
         found: dict[_Key, int] = {}
+        hits = misses = 0
         for key in keys:
             number = self._ids.get(key)
             if number is None:
-                self.misses += 1
+                misses += 1
             else:
-                self.hits += 1
+                hits += 1
                 self._ids.move_to_end(key)
                 found[key] = number
+        self.hits += hits
+        self.misses += misses
+        metrics.ENTITY_LOOKUPS.labels("hit").inc(hits)
+        metrics.ENTITY_LOOKUPS.labels("miss").inc(misses)
         return found
 
     def put(self, ids: dict[_Key, int]) -> None:

@@ -141,6 +141,5 @@ class Backlog:
             waiting = any(True for _ in self._lanes(time.monotonic(), again=False))
             if not waiting or condition is Condition.WORKING:
                 condition, why = Condition.NOTHING, ""
-        if condition is not self.condition:
-            reporting.condition(condition, why, self.condition)
+        reporting.condition(condition, why, self.condition)
         self.condition, self.why = condition, why

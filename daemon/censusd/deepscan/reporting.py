@@ -69,12 +69,15 @@ def condition(now: Condition, why: str, before: Condition) -> None:
         _LOG.info("the backlog", condition=str(now), why=why or None, was=str(before))
 
 
+def waited(repository: str, seconds: float | None) -> None:
+    """For how long the oldest file that is looked at without anybody asking has waited; None if there is none."""
+    metrics.DEEP_OLDEST.labels(repository).set(seconds or 0)
+
+
 def state(in_flight: int, cache: EntityCache) -> None:
     """What is read off now and then."""
     metrics.DEEP_IN_FLIGHT.set(in_flight)
-    metrics.ENTITY_CACHE.labels("hits").set(cache.hits)
-    metrics.ENTITY_CACHE.labels("misses").set(cache.misses)
-    metrics.ENTITY_CACHE.labels("size").set(len(cache))
+    metrics.ENTITIES.set(len(cache))
 
 
 def _path(file: ClaimedFile) -> str:

@@ -363,10 +363,12 @@ class Scanner:
             site.is_current = site.upgrade.step()
 
     def _ask_how_long(self) -> None:
-        for site in self._sites.values():
-            if site.record is not None and site.rules.automatic and self._rules.idle.staleness is not None:
+        for name, site in self._sites.items():
+            site.waited = None
+            if site.record is not None and site.rules.automatic and self._rules.idle.enabled:
                 with self._catalogue.transaction() as cursor:
                     site.waited = deep_queue.oldest(cursor, site.record.id, site.rules.unasked)
+            reporting.waited(name, site.waited)
 
     # Changes of terms, and the end -----------------------------------------------------------------------------------
 

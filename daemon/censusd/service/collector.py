@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from censusd import metrics
-from censusd.catalogue import directories, files, repositories
+from censusd.catalogue import deep_queue, directories, files, repositories
 from censusd.catalogue.connection import Catalogue
 from censusd.errors import CatalogueError
 from censusd.model import FileState, RepositoryState, ScanPhase
@@ -62,6 +62,7 @@ class Collector:
         self._heartbeats = heartbeats
         self.totals: dict[str, Totals] = {}
         self._counted: dict[str, tuple[Watching, int, int]] = {}
+        self._owned: set[str] = set()
 
     def collect(self) -> None:
         """Read everything off once."""
@@ -72,7 +73,8 @@ class Collector:
         size, idle = statistics.get("pool_size", 0), statistics.get("pool_available", 0)
         metrics.POOL.labels("idle").set(idle)
         metrics.POOL.labels("busy").set(size - idle)
-        metrics.POOL.labels("waiting").set(statistics.get("requests_waiting", 0))
+        metrics.POOL_LIMIT.set(statistics.get("pool_max", 0))
+        metrics.POOL_WAITING.set(statistics.get("requests_waiting", 0))
         for worker in self._workers().values():
             self._watch(worker)
         try:
@@ -84,15 +86,30 @@ class Collector:
 
     def _watch(self, worker: Worker) -> None:
         name = worker.name
-        metrics.OWNED.labels(name).set(worker.repository is not None)
+        owned = worker.repository is not None
+        if owned:
+            self._owned.add(name)
+        elif name in self._owned:
+            self._owned.remove(name)
+            self.totals.pop(name, None)
+            metrics.disown(name)
+        metrics.OWNED.labels(name).set(owned)
+        for phase in metrics.PHASES:
+            metrics.PHASE.labels(name, phase).set(worker.phase.name.lower() == phase)
         metrics.QUEUE.labels(name).set(len(worker.dirty_set))
         metrics.OLDEST.labels(name).set(worker.dirty_set.oldest_age())
         upkeep = worker.upkeep
         watching = upkeep.watching if upkeep else None
-        metrics.PASS_RUNNING.labels(name).set(upkeep is not None and upkeep.progress is not None)
+        progress = upkeep.progress if upkeep else None
+        metrics.PASS_RUNNING.labels(name).set(progress is not None)
+        metrics.PASS_FILES.labels(name).set(progress.counts.files_scanned if progress else 0)
         for tier in metrics.TIERS:
             metrics.TIER.labels(name, tier).set(watching is not None and watching.name == tier)
         stats = watching.stats() if watching else None
+        used, uncovered = (stats.watches, stats.uncovered) if stats else (0, 0)
+        metrics.WATCHES.labels(name).set(used)
+        metrics.WATCHES_NEEDED.labels(name).set(used + uncovered)
+        metrics.UNCOVERED.labels(name).set(uncovered)
         if stats is None or watching is None:
             return
         # A watch counts from zero whenever it is set up anew; the metrics only grow.
@@ -102,9 +119,6 @@ class Collector:
         metrics.EVENTS.labels(name).inc(stats.events - events)
         metrics.OVERFLOWS.labels(name).inc(stats.overflows - overflows)
         self._counted[name] = (watching, stats.events, stats.overflows)
-        metrics.WATCHES.labels(name).set(stats.watches)
-        metrics.WATCHES_NEEDED.labels(name).set(stats.watches + stats.uncovered)
-        metrics.UNCOVERED.labels(name).set(stats.uncovered)
 
     def _count(self, worker: Worker) -> None:
         """Count rows, if there may be others than the last time, and for a small share of the time at most."""
@@ -114,6 +128,9 @@ class Collector:
         totals = self.totals.setdefault(name, Totals())
         with self._catalogue.transaction() as cursor:
             record = repositories.status(cursor, repository.id)
+            quarantined, _ = deep_queue.count(cursor, repository.id)
+        metrics.QUARANTINED.labels(name).set(quarantined)
+        metrics.DIRTY_SINCE.labels(name).set(record.dirty_since.timestamp() if record.dirty_since else 0)
         for repository_state in RepositoryState:
             metrics.REPOSITORY_STATE.labels(name, repository_state).set(record.state == repository_state)
         if record.last_pass_at is not None:
@@ -130,6 +147,9 @@ class Collector:
                 metrics.FILES.labels(name, state.name.lower(), phase.name.lower()).set(number)
         present = sum(size for (state, _), (_, size) in totals.files.items() if state == FileState.PRESENT)
         metrics.BYTES.labels(name).set(present)
+        waiting, waiting_bytes = totals.files.get((FileState.PRESENT, ScanPhase.QUICK), (0, 0))
+        metrics.DEEP_BACKLOG.labels(name).set(waiting)
+        metrics.DEEP_BACKLOG_BYTES.labels(name).set(waiting_bytes)
         metrics.DIRECTORIES.labels(name).set(totals.directories)
         metrics.PROBLEM_DIRECTORIES.labels(name).set(totals.problems)
 
