@@ -8,7 +8,7 @@ Times are integers of nanoseconds since the epoch where they come from the disk,
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
@@ -33,6 +33,11 @@ A plain tuple as above, whose end is a ``FileEntry``: a file is unchanged if ``r
 
 SubdirectoryEntry = tuple[str, int]
 """One subdirectory as listed: ``(name, inode)``, from the directory entry alone; no stat is made for it."""
+
+
+WHOLE_DIGEST: Final = 16
+STRETCH_DIGEST: Final = 8
+"""Bytes in the two parts of a listing's digest."""
 
 
 class FileState(IntEnum):
@@ -175,24 +180,27 @@ class Listing:
         inode: inode number of the directory itself, or 0 where the file system does not keep them stable.
         birth_ns: when the directory was created, or 0 where the file system does not say. With the inode it tells a
             renamed directory from a new one that was given a freed inode number.
-        packed: the regular files that the ignore policy lets through, as ``pack`` makes them: a quarter of the memory,
-            and only those that are compared are ever unpacked.
+        packed: the regular files that the ignore policy lets through, some at a time, as ``pack`` makes them: a quarter
+            of the memory, and only those that are compared are ever unpacked. In a complete listing they are in order
+            and cut into stretches: see ``digest``.
         subdirectories: the directories that it lets through.
         hidden: names of files and directories that it hides; tells *ignored* from *missing*.
         unknown: names whose stat failed for another reason than absence; nothing may be concluded about them.
         count: how many files were seen, also where ``packed`` does not hold them.
         skipped: how many symlinks, sockets, FIFOs and devices were passed over.
-        digest: 16 bytes over everything above and the policy, of a complete listing only; equal digests mean that
-            nothing changed. Empty where there is none to compare.
+        digest: of a complete listing: 16 bytes over everything above and the policy, so that equal digests mean that
+            nothing changed; then 8 bytes over each stretch of ``packed`` and the policy, which tell where something
+            did. Empty where there is none to compare.
         looked: the names that were looked at one by one, or None where the directory was listed completely. A name
             that was looked at and appears nowhere above is proved absent.
-        huge: whether there are too many files to hold; ``packed`` is then empty, and they are read in slices.
+        huge: whether there are too many files to hold; ``packed`` is then empty, the digest says nothing of stretches,
+            and the files are read in slices.
     """
 
     device: int
     inode: int
     birth_ns: int
-    packed: bytes
+    packed: Sequence[bytes]
     subdirectories: list[SubdirectoryEntry]
     hidden: frozenset[str] = frozenset()
     unknown: Mapping[str, Problem] = field(default_factory=lambda: MappingProxyType({}))
@@ -204,9 +212,7 @@ class Listing:
 
     def files(self) -> list[FileEntry]:
         """The files, unpacked anew at each call."""
-        # What is unpacked was packed by this very program, here or in one of its own processes.
-        files: list[FileEntry] = marshal.loads(self.packed) if self.packed else []  # noqa: S302
-        return files
+        return [entry for part in self.packed for entry in unpack(part)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +410,12 @@ def pack(files: list[FileEntry]) -> bytes:
     never leave this machine's own processes, and a digest of another Python version merely costs one comparison.
     """
     return marshal.dumps(files, 2)
+
+
+def unpack(packed: bytes) -> list[FileEntry]:
+    """The inverse of ``pack``, for what this very program packed, here or in one of its own processes."""
+    files: list[FileEntry] = marshal.loads(packed)  # noqa: S302
+    return files
 
 
 def join(directory: str, name: str) -> str:

@@ -92,7 +92,7 @@ def withdraw(repository: Repository, *numbers: int, state: FileState = MISSING) 
 
 
 def listing(inode: int = 1) -> Listing:
-    return Listing(device=1, inode=inode, birth_ns=1, packed=b"", subdirectories=[], digest=b"digest")
+    return Listing(device=1, inode=inode, birth_ns=1, packed=[], subdirectories=[], digest=b"digest")
 
 
 def listed(repository: Repository, generation: int, *numbers: int) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from unittest.mock import patch
 
-from censusd.model import OperationStatus, OperationType
+from censusd.catalogue import files
+from censusd.catalogue.connection import Cursor
+from censusd.model import KnownFile, OperationStatus, OperationType
 from tests.tools.library import Library, disk
 
 
@@ -43,6 +46,35 @@ def test_changes_are_found_by_a_pass(library: Library) -> None:
     assert library.records() == disk(library.root)
     assert library.missing() == {"d/gone": ids["d/gone"]}
     assert library.ids()["d/change"] == ids["d/change"]
+    assert library.reconcile().counts.changed == 0
+
+
+def test_a_change_in_a_large_directory_takes_few_of_its_rows(library: Library) -> None:
+    for number in range(300):
+        library.write(f"d/{number}")
+    library.write("other/file")
+    library.reconcile()
+    ids = library.ids()
+    (library.root / "d/7").write_text("longer")
+    (library.root / "d/100").unlink()
+    (library.root / "d/211").rename(library.root / "d/renamed")
+    (library.root / "other/file").rename(library.root / "d/moved-in")
+    library.write("d/new")
+    fetched: list[int] = []
+    by_directory = files._by_directory
+
+    def counted(cursor: Cursor) -> dict[int, list[KnownFile]]:
+        rows = by_directory(cursor)
+        fetched.extend(map(len, rows.values()))
+        return rows
+
+    with patch.object(files, "_by_directory", counted):
+        counts = library.reconcile().counts
+    assert (counts.added, counts.updated, counts.moved, counts.removed) == (1, 1, 2, 1)
+    assert library.records() == disk(library.root)
+    now = library.ids()
+    assert (now["d/renamed"], now["d/moved-in"]) == (ids["d/211"], ids["other/file"])
+    assert 0 < sum(fetched) < 150
     assert library.reconcile().counts.changed == 0
 
 

@@ -44,6 +44,19 @@ def known_names(
     return result
 
 
+def known_between(
+    cursor: Cursor, repository_id: UUID, gaps: Mapping[int, Collection[tuple[str, str]]]
+) -> dict[int, list[KnownFile]]:
+    """The rows whose names lie between two others in byte order, given as directory -> ``(after, before)``."""
+    result: dict[int, list[KnownFile]] = {number: [] for number in gaps}
+    wanted = [(number, after, before) for number, between in gaps.items() for after, before in between]
+    if wanted:
+        numbers, afters, befores = zip(*wanted, strict=True)
+        cursor.execute(_SQL.known_between, (list(numbers), list(afters), list(befores), repository_id))
+        result |= _by_directory(cursor)
+    return result
+
+
 def names_after(cursor: Cursor, repository_id: UUID, directory_id: int, name: str, most: int) -> list[str]:
     """The next ``most`` names on record in a directory after ``name``, in byte order, missing ones left out."""
     cursor.execute(_SQL.names_after, (repository_id, directory_id, name, most))

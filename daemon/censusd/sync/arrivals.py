@@ -107,11 +107,13 @@ class Arrivals:
         """The rows whose file is proved to be no longer where the catalogue has it."""
         departed: list[Candidate] = []
         elsewhere: defaultdict[str, list[Candidate]] = defaultdict(list)
-        here = {number: {entry[0]: entry[4] for entry in seen.files()} for number, seen in self._seen.items()}
+        here: dict[int, dict[str, int]] = {}
         places = self._plan.places()
         for row in candidates:
             seen = self._seen.get(row.directory_id)
             if seen is not None and (seen.looked is None or row.name in seen.looked):
+                if row.directory_id not in here:
+                    here[row.directory_id] = _inodes(seen)
                 # A missing one may be back just where it was.
                 departed += [row] if _is_gone(row, here[row.directory_id], seen) else []
             elif row.state == FileState.MISSING:
@@ -123,9 +125,13 @@ class Arrivals:
             if isinstance(found, Problem):
                 departed += rows if has_vanished(found) else []
                 continue
-            inodes = {entry[0]: entry[4] for entry in found.files()}
+            inodes = _inodes(found)
             departed += [row for row in rows if _is_gone(row, inodes, found)]
         return departed
+
+
+def _inodes(seen: Listing) -> dict[str, int]:
+    return {entry[0]: entry[4] for entry in seen.files()}
 
 
 def _is_gone(row: Candidate, inodes: Mapping[str, int], seen: Listing) -> bool:

@@ -64,18 +64,24 @@ class SubdirectoryDiff:
         return bool(self.created or self.restored or self.absent or self.ignored)
 
 
-def diff_files(listing: Listing, known: Collection[KnownFile], rewritten: Collection[str] = ()) -> FileDiff:
+def diff_files(
+    listing: Listing,
+    known: Collection[KnownFile],
+    rewritten: Collection[str] = (),
+    files: Collection[FileEntry] | None = None,
+) -> FileDiff:
     """Compare the files in ``listing`` with the rows of its directory.
 
     Args:
         listing: what was seen.
         known: the directory's rows; of a listing by name, at least those of the names that were looked at.
         rewritten: names that a writer has closed since: their content counts as changed even if the stat is equal.
+        files: those that ``known`` has the rows for, if it does not have all.
     """
     diff = FileDiff()
     looked, hidden, unknown = listing.looked, listing.hidden, listing.unknown
     # By name: one that is removed and made again while a directory is read may be listed twice.
-    seen = {entry[0]: entry for entry in listing.files()}
+    seen = {entry[0]: entry for entry in (listing.files() if files is None else files)}
     unchanged, take, present = 0, seen.pop, int(FileState.PRESENT)
     for row in known:
         name = row[3]

@@ -107,13 +107,15 @@ class DirectoryRows:
     def is_unchanged(self, record: KnownDirectory, seen: Listing) -> bool:
         """Whether the rows in a directory are known to follow from this very listing."""
         return (
-            self._trust_digests
-            and bool(seen.digest)
+            bool(seen.digest)
             and seen.digest == record.digest
             and seen.device == record.device  # not in the digest; some are handed out anew at each boot
-            and record.state == FileState.PRESENT
-            and not record.troubled
+            and self.may_trust(record)
         )
+
+    def may_trust(self, record: KnownDirectory) -> bool:
+        """Whether the rows in a directory are known to follow from the listing whose digest is on record."""
+        return self._trust_digests and record.state == FileState.PRESENT and not record.troubled
 
     def _look_up(self, cursor: Cursor, plan: Plan, paths: list[str]) -> None:
         """Find the rows of directories that no parent in this reconcile has announced."""

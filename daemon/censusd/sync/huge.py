@@ -30,7 +30,7 @@ def on_disk(tree: Tree, path: str) -> Iterator[Observation]:
                 device=own.st_dev,
                 inode=0,  # nothing hangs on it: the rows were found when the directory was listed
                 birth_ns=born,
-                packed=pack(entries),
+                packed=[pack(entries)],
                 subdirectories=[],
                 count=len(entries),
                 looked=frozenset(entry[0] for entry in entries),

@@ -1,7 +1,7 @@
 """Reading what is known of a batch of observations, and making a plan of the difference.
 
 Directories come first, parents before children, because a directory that was renamed brings its rows along; then the
-files of every directory whose digest differs; then the files that arrived here from somewhere else.
+files of every directory whose digest differs, where it does; then the files that arrived here from somewhere else.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from censusd.sync.arrivals import Arrivals
 from censusd.sync.diff import diff_files
 from censusd.sync.directory_rows import DirectoryRows, Listed
 from censusd.sync.plan import Plan
+from censusd.sync.stretches import Difference, difference
 
 
 class Survey:
@@ -112,13 +113,15 @@ class Survey:
                 plan.listed.append((record.id, seen, None))
             else:
                 changed.append(each)
-        known = self._known(cursor, changed, new)
+        differences = self._differences(changed, new)
+        known = self._known(cursor, changed, new, differences)
         arrivals = Arrivals(self._repository_id, self._tree, plan, bare=self._bare)
         compared: list[links.Compared] = []
         for each in changed:
             written = rewritten.get(each.path, ())
             rows = known.get(each.record.id, [])
-            diff = diff_files(each.seen, rows, written)
+            part = differences.get(each.record.id)
+            diff = diff_files(each.seen, rows, written, part.files if part else None)
             arrivals.add(each, diff, written)
             compared.append((each, diff, rows))
         movers = arrivals.settle(cursor)
@@ -139,16 +142,34 @@ class Survey:
         plan.undigested += left
         plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files)
 
-    def _known(self, cursor: Cursor, changed: list[Listed], new: set[int]) -> dict[int, list[KnownFile]]:
-        """The rows to compare with, by directory: all of them if it was listed, else those of the names looked at."""
-        complete = [each.record.id for each in changed if each.seen.looked is None and each.record.id not in new]
+    def _differences(self, changed: list[Listed], new: set[int]) -> dict[int, Difference]:
+        """The directories whose digest says where they differ from what is on record."""
+        found = {
+            each.record.id: difference(each.record.digest, each.seen)
+            for each in changed
+            if each.seen.looked is None and each.record.id not in new and self._rows.may_trust(each.record)
+        }
+        return {number: part for number, part in found.items() if part is not None}
+
+    def _known(
+        self, cursor: Cursor, changed: list[Listed], new: set[int], differences: Mapping[int, Difference]
+    ) -> dict[int, list[KnownFile]]:
+        """The rows to compare with, by directory: those that may differ, or those of the names looked at."""
+        complete = [
+            each.record.id
+            for each in changed
+            if each.seen.looked is None and each.record.id not in new and each.record.id not in differences
+        ]
         names = {
             each.record.id: each.seen.looked
             for each in changed
             if each.seen.looked and each.record.id not in self.empty
         }
-        return files.known(cursor, self._repository_id, complete) | files.known_names(
-            cursor, self._repository_id, names
+        identity = self._repository_id
+        return (
+            files.known(cursor, identity, complete)
+            | files.known_between(cursor, identity, {number: part.between for number, part in differences.items()})
+            | files.known_names(cursor, identity, names)
         )
 
     def _digest(self, plan: Plan, listed: Listed, *, changed: bool, incomplete: bool) -> None:

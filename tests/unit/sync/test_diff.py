@@ -50,7 +50,7 @@ def looks(draw: st.DrawFn) -> Listing:
         device=DEVICE,
         inode=99,
         birth_ns=1,
-        packed=pack(files),
+        packed=[pack(files)],
         subdirectories=directories,
         hidden=frozenset(hidden),
         unknown=unknown,
@@ -155,7 +155,7 @@ def row(state: int = PRESENT, *, inode: int = 5, mtime: int = 2, ctime: int = 3,
 
 def seen(inode: int = 5, mtime: int = 2, ctime: int = 3, links: int = 1) -> Listing:
     entry = ("a", 1, mtime, ctime, inode, links)
-    return Listing(device=DEVICE, inode=99, birth_ns=1, packed=pack([entry]), subdirectories=[])
+    return Listing(device=DEVICE, inode=99, birth_ns=1, packed=[pack([entry])], subdirectories=[])
 
 
 def test_another_inode_at_a_present_name_may_have_come_from_elsewhere() -> None:
@@ -190,7 +190,7 @@ def test_older_is_different_too() -> None:
 def test_a_name_that_was_listed_twice_has_one_row(known: list[KnownFile]) -> None:
     # It was removed and made again while the directory was read, and some file systems then give it twice.
     twice = [("b", 1, 2, 3, 4, 1), ("b", 9, 9, 9, 5, 1)]
-    listing = Listing(device=DEVICE, inode=99, birth_ns=1, packed=pack(twice), subdirectories=[])
+    listing = Listing(device=DEVICE, inode=99, birth_ns=1, packed=[pack(twice)], subdirectories=[])
     assert diff_files(listing, known).new == twice[1:]
 
 

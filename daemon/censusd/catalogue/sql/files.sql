@@ -11,6 +11,15 @@ SELECT f.directory_id, f.id, f.state, f.name, f.size, f.mtime_ns, f.ctime_ns, f.
                  WHERE repository_id = %s AND directory_id = u.directory_id AND name = u.name COLLATE "C" LIMIT 1) AS f
  ORDER BY f.directory_id
 
+-- name: known_between
+-- OFFSET 0 keeps the planner from making a join of it, for the same reason.
+SELECT f.directory_id, f.id, f.state, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.links
+  FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u (directory_id, after, before),
+       LATERAL (SELECT * FROM files
+                 WHERE repository_id = %s AND directory_id = u.directory_id
+                   AND name > u.after COLLATE "C" AND name < u.before COLLATE "C" OFFSET 0) AS f
+ ORDER BY f.directory_id
+
 -- name: names_after
 SELECT name FROM files
  WHERE repository_id = %s AND directory_id = %s AND name > %s AND state <> 1 ORDER BY name LIMIT %s
