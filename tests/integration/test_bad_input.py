@@ -22,7 +22,7 @@ import pytest
 
 from censusd.catalogue.connection import Catalogue, PoolSettings
 from censusd.errors import CensusError
-from censusd.sync.worker import Phase
+from censusd.sync.standing import Phase
 from tests.tools.daemon import DaemonProcess
 from tests.tools.library import disk, from_elsewhere
 from tests.tools.living import LivingLibrary, living

@@ -12,7 +12,7 @@ from censusd.catalogue import directories
 from censusd.filesystem.names import text_of
 from censusd.model import FileState, Problem, ProblemKind, ScanPhase
 from censusd.service.collector import Totals
-from censusd.sync.worker import Phase
+from censusd.sync.standing import Phase
 from tests.tools.control_room import ControlRoom, busy, eventually
 from tests.tools.living import LivingLibrary
 

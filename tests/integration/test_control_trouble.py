@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from censusd.catalogue.connection import Catalogue
-from censusd.sync.worker import Phase
+from censusd.sync.standing import Phase
 from tests.tools.control_room import ControlRoom, eventually
 from tests.tools.living import LivingLibrary
 
@@ -109,7 +109,7 @@ def test_readiness_says_what_is_missing(room: ControlRoom, photos: LivingLibrary
     assert room.ask("GET", "/-/healthy", tcp=True).code == 200
     assert "not ready: waiting for the database: it sleeps" in room.ctl("status")[0]
     room.overview = {}
-    photos.worker.phase = Phase.STARTING
+    photos.worker._standing.say(Phase.STARTING)
     assert room.ask("GET", "/-/ready", tcp=True).json["error"] == "photos is starting"
 
 

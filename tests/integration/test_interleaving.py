@@ -13,7 +13,7 @@ from censusd.catalogue.connection import Catalogue
 from censusd.errors import CensusError
 from censusd.model import ROOT
 from censusd.sync import reconciler
-from censusd.sync.worker import Phase
+from censusd.sync.standing import Phase
 from tests.tools.living import DEADLINE, LivingLibrary, differences, living
 from tests.tools.oracle import look_at
 from tests.tools.storm import Gate, Storm

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from censusd.catalogue.connection import Catalogue, PoolSettings
 from censusd.errors import CatalogueError, CensusError
 from censusd.sync import reconciler
-from censusd.sync.worker import Phase
+from censusd.sync.standing import Phase
 from tests.tools.living import DEADLINE, LivingLibrary
 from tests.tools.storm import Gate, Storm
 from tests.tools.waiting import until

@@ -20,7 +20,7 @@ from psycopg import sql
 from censusd.catalogue.connection import Catalogue, PoolSettings
 from censusd.errors import CensusError, LeaseLostError
 from censusd.model import Scope, Trigger
-from censusd.sync.worker import Phase
+from censusd.sync.standing import Phase
 from tests.tools.library import Library, disk, from_elsewhere, take
 from tests.tools.living import LivingLibrary, living
 from tests.tools.private import beside, limited

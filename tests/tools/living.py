@@ -14,8 +14,9 @@ from censusd.sync import ownership
 from censusd.sync.context import Rules
 from censusd.sync.reconciler import Options
 from censusd.sync.requests import Kind, Request
+from censusd.sync.standing import Terms
 from censusd.sync.watching import WatchRules
-from censusd.sync.worker import Terms, Worker
+from censusd.sync.worker import Worker
 from tests.tools.oracle import Stat, look_at
 
 DEADLINE = 60.0

@@ -67,6 +67,10 @@ class Request:
         """Whether there is nothing to wait for any more."""
         return self._done.is_set()
 
+    def is_done_in(self, seconds: float) -> bool:
+        """Wait for so long at the most. Says whether there is nothing to wait for any more."""
+        return self._done.wait(seconds)
+
     def settle(self, operation: SyncOperation | None = None, error: Exception | None = None) -> None:
         """Let those who wait know."""
         self.operation, self.error = operation, error
@@ -135,6 +139,11 @@ class RequestQueue:
         """Accept nothing any more, and let those who wait know why."""
         with self._lock:
             self._closed = True
+        self.refuse(error)
+
+    def refuse(self, error: Exception) -> None:
+        """Let those who wait now know why they wait in vain."""
+        with self._lock:
             waiting, self._waiting = list(self._waiting), deque()
         for request in waiting:
             request.settle(error=error)
