@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from censusd.config.kinds import Kind, Text, text_literal
 from censusd.config.secret import Secret, parse_dsn
+from censusd.describe.rules import Endpoint, parse_endpoint
 
 _LAST_PORT: Final = 65535
 
@@ -90,6 +91,37 @@ class Dsn(Kind[Secret | None]):
         if not isinstance(raw, str):
             raise ValueError
         return parse_dsn(raw) if raw else None
+
+    def _write(self, value: Secret | None) -> str:
+        return text_literal("" if value is None else value.display)
+
+
+class Url(Kind[Endpoint]):
+    """Where an HTTP server is."""
+
+    expected = 'the URL of a server, such as "http://127.0.0.1:11434" or "https://api.openai.com/v1"'
+    secret = True  # people write passwords into URLs
+
+    def _read(self, raw: Any) -> Endpoint:
+        if not isinstance(raw, str):
+            raise ValueError
+        return parse_endpoint(raw)
+
+    def _write(self, value: Endpoint) -> str:
+        return text_literal(str(value))
+
+
+class ApiKey(Kind[Secret | None]):
+    """What proves to a server who asks, or the empty text for nothing."""
+
+    expected = "a key of printable ASCII characters without spaces"
+    secret = True
+
+    def _read(self, raw: Any) -> Secret | None:
+        # Anything else could end the header that it is sent in, and begin another.
+        if not isinstance(raw, str) or not re.fullmatch(r"[!-~]{0,4096}", raw):
+            raise ValueError
+        return Secret(raw) if raw else None
 
     def _write(self, value: Secret | None) -> str:
         return text_literal("" if value is None else value.display)

@@ -16,7 +16,7 @@ from pathspec import GitIgnoreSpec
 from censusd.config.documents import Document
 from censusd.config.places import Place, look_at, overlaps
 from censusd.config.reading import REPOSITORY, Given, Reading
-from censusd.config.schema import DEFAULTS, TABLES, RepositoryConfig, Table, settings_of
+from censusd.config.schema import DEFAULTS, TABLES, DescribeConfig, RepositoryConfig, Table, settings_of
 from censusd.config.secret import holds_password
 from censusd.config.words import printable
 from censusd.errors import Fault
@@ -37,6 +37,14 @@ def exposed_password(database: Given, documents: Sequence[Document], warnings: l
         warnings.append(Fault(str(file), database.key("dsn"), problem))
 
 
+def exposed_key(describe: Given, documents: Sequence[Document], warnings: list[Fault]) -> None:
+    """Warn of a key in a file that every user can read."""
+    key, file = describe.values.get("key"), describe.files.get("key")
+    if key is not None and any(one.file == file and one.world_readable for one in documents):
+        problem = "is a secret, and every user may read the file; use a systemd credential, or chmod o-r"
+        warnings.append(Fault(str(file), describe.key("key"), problem))
+
+
 def tables(given: Mapping[str, Given], faults: list[Fault], warnings: list[Fault]) -> None:
     """Check the tables that there is one of."""
     for name, table in TABLES.items():
@@ -49,6 +57,26 @@ def tables(given: Mapping[str, Given], faults: list[Fault], warnings: list[Fault
     if control.values.get("socket_mode", 0) & _OTHERS_MAY_WRITE:
         problem = "lets every user of this system give orders to the daemon"
         warnings.append(Fault(control.files["socket_mode"], control.key("socket_mode"), problem))
+    _describe(given["describe"], given["deep_scan"], faults, warnings)
+
+
+def _describe(given: Given, deep_scan: Given, faults: list[Fault], warnings: list[Fault]) -> None:
+    """Check what has to be there, and what is worth knowing, before pictures are sent anywhere."""
+    values = DescribeConfig(**given.values)
+    if not values.enabled:
+        return
+    where = given.files["enabled"]
+    if not values.model.strip() and "model" not in given.unfit:
+        problem = "expected the name of a model, because pictures are to be described; found none"
+        faults.append(Fault(given.files.get("model", where), given.key("model"), problem))
+    if not values.url.is_local and not values.url.tls:
+        what = "pictures and the key are" if values.key else "pictures are"
+        problem = f"{what} sent without encryption; use https unless the network is your own"
+        warnings.append(Fault(given.files.get("url", where), given.key("url"), problem))
+    for key in ("enabled", "hashing"):
+        if deep_scan.values.get(key) is False:
+            problem = f"has no effect: it needs what deep_scan.{key} = true finds out"
+            warnings.append(Fault(where, given.key("enabled"), problem))
 
 
 def repositories(

@@ -206,6 +206,14 @@ def choice(*words: str) -> Text:
     return Text(f"one of {listed}", words.__contains__, bounds=f"One of {listed}.")
 
 
+def free_text(longest: int) -> Text:
+    """Any text up to a length, of characters that a file in UTF-8 can hold."""
+    return Text(
+        f"a text of at most {longest} characters, without control characters other than line breaks",
+        lambda text: len(text) <= longest and all(one.isprintable() or one in "\n\t" for one in text),
+    )
+
+
 def repository_name() -> Text:
     """A name that fits into a URL, a metric's label and a command line as it is."""
     return Text(

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from censusd.config import checking
-from censusd.config.access import Dsn
+from censusd.config.access import ApiKey, Dsn
 from censusd.config.documents import read_documents
+from censusd.config.kinds import Kind
 from censusd.config.locations import UNSET, runtime_directory, state_directory
 from censusd.config.reading import REPOSITORY, Given, Reading, read
 from censusd.config.schema import (
@@ -21,11 +22,13 @@ from censusd.config.schema import (
     DaemonConfig,
     DatabaseConfig,
     DeepScanConfig,
+    DescribeConfig,
     HttpConfig,
     RepositoryConfig,
     RepositorySettings,
     settings_of,
 )
+from censusd.config.secret import Secret
 from censusd.config.words import printable
 from censusd.errors import ConfigurationError, Fault
 
@@ -34,7 +37,25 @@ ENVIRONMENT: Final = "environment"
 DATABASE_VARIABLE: Final = "CENSUSD_DATABASE"
 DATABASE_CREDENTIAL: Final = "database"
 
+DESCRIBE_VARIABLE: Final = "CENSUSD_DESCRIBE_KEY"
+DESCRIBE_CREDENTIAL: Final = "describe-key"
+
 _LONGEST_NAME: Final = 63
+
+
+class _SecretKey(NamedTuple):
+    """A key whose value can also come from elsewhere than the files."""
+
+    key: str
+    kind: Kind[Secret | None]
+    variable: str
+    credential: str
+
+
+_SECRETS: Final = {
+    "database": _SecretKey("dsn", Dsn(), DATABASE_VARIABLE, DATABASE_CREDENTIAL),
+    "describe": _SecretKey("key", ApiKey(), DESCRIBE_VARIABLE, DESCRIBE_CREDENTIAL),
+}
 
 
 def load(
@@ -45,7 +66,8 @@ def load(
     Args:
         paths: the configuration files; ``conf.d/*.toml`` beside each is read after them. None: the default file, which
             need not exist.
-        environ: the environment: where systemd has put directories and credentials, and ``CENSUSD_DATABASE``.
+        environ: the environment: where systemd has put directories and credentials, ``CENSUSD_DATABASE`` and
+            ``CENSUSD_DESCRIBE_KEY``.
         extra_repositories: roots from the command line; a relative one starts at the working directory. Each is named
             after its last component.
 
@@ -58,7 +80,9 @@ def load(
     reading = read(documents, faults)
     _add_repositories(extra_repositories, reading, faults)
     checking.exposed_password(reading.tables["database"], documents, warnings)
-    _choose_database(reading.tables["database"], environ, faults)
+    checking.exposed_key(reading.tables["describe"], documents, warnings)
+    for table, secret in _SECRETS.items():
+        _choose_secret(reading.tables[table], secret, environ, faults)
     _choose_locations(reading.tables, environ, faults)
     checking.tables(reading.tables, faults, warnings)
     repositories = _repositories(reading)
@@ -72,6 +96,7 @@ def load(
         control=ControlConfig(**values["control"]),
         http=HttpConfig(**values["http"]),
         deep_scan=DeepScanConfig(**values["deep_scan"]),
+        describe=DescribeConfig(**values["describe"]),
         defaults=RepositorySettings(**values[DEFAULTS]),
         repositories=tuple(sorted((config for _, config in repositories), key=lambda config: config.name)),
         warnings=tuple(warnings),
@@ -104,14 +129,15 @@ def _unique_name(component: str, taken: set[Any]) -> str:
     return next(name for name in candidates if name not in taken)
 
 
-def _choose_database(given: Given, environ: Mapping[str, str], faults: list[Fault]) -> None:
-    """The connection string that counts: the systemd credential's, else the environment's, else the files'."""
-    if given.values.get("dsn") is not None:
-        given.values["dsn_source"] = given.files["dsn"]
-    text = environ.get(DATABASE_VARIABLE, "")
-    source, where = ENVIRONMENT, DATABASE_VARIABLE
+def _choose_secret(given: Given, secret: _SecretKey, environ: Mapping[str, str], faults: list[Fault]) -> None:
+    """The value that counts: the systemd credential's, else the environment's, else the files'."""
+    key, kind = secret.key, secret.kind
+    if given.values.get(key) is not None:
+        given.values[f"{key}_source"] = given.files[key]
+    text = environ.get(secret.variable, "")
+    source, where = ENVIRONMENT, secret.variable
     directory = environ.get("CREDENTIALS_DIRECTORY", "")
-    credential = Path(directory) / DATABASE_CREDENTIAL
+    credential = Path(directory) / secret.credential
     if directory and os.path.lexists(credential):
         source, where = "systemd credential", str(credential)
         try:
@@ -123,15 +149,16 @@ def _choose_database(given: Given, environ: Mapping[str, str], faults: list[Faul
             return
         if not text:
             # Not the same as none: falling back to a private server would look as if the catalogue had been lost.
-            faults.append(Fault(source, printable(where), f"is empty; expected {Dsn.expected}"))
+            faults.append(Fault(source, printable(where), f"is empty; expected {kind.expected}"))
             return
     if not text:
         return
     try:
-        given.values["dsn"] = Dsn().read(text)
-        given.values["dsn_source"] = f"{source} {DATABASE_VARIABLE}" if source == ENVIRONMENT else source
+        given.values[key] = kind.read(text)
+        given.values[f"{key}_source"] = f"{source} {secret.variable}" if source == ENVIRONMENT else source
     except ValueError as error:
-        faults.append(Fault(source, printable(where), f"expected {Dsn.expected} ({error})"))
+        remark = f" ({error})" if str(error) else ""
+        faults.append(Fault(source, printable(where), f"expected {kind.expected}{remark}"))
 
 
 def _choose_locations(tables: Mapping[str, Given], environ: Mapping[str, str], faults: list[Fault]) -> None:

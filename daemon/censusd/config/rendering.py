@@ -22,6 +22,7 @@ from censusd.config.schema import (
     Table,
     settings_of,
 )
+from censusd.config.secret import Secret
 
 _WIDTH: Final = 90
 
@@ -45,6 +46,7 @@ _ABOUT: Final = {
     "control": "The Unix socket that takes orders, from censusctl for instance.",
     "http": "The TCP port that answers questions: metrics, health, status page. It takes no orders.",
     "deep_scan": "How the content of files is looked at: hashes and metadata.",
+    "describe": "Opt-in: having pictures described by a vision model on a server, see docs/describe.md.",
     DEFAULTS: "What holds for every repository that does not say otherwise. Each of these keys can be in a "
     "[[repository]] as well.",
 }
@@ -69,7 +71,7 @@ def reference() -> str:
 
 
 def describe(config: Config) -> str:
-    """The configuration in force, without secrets, as TOML that reads as the same configuration but for the DSN."""
+    """The configuration in force, without secrets, as TOML that reads as the same configuration but for them."""
     lines = [*_comment(f"Read from {', '.join(config.sources)}." if config.sources else "No configuration file.")]
     for name in TABLES:
         lines += ["", f"[{name}]", *_values(getattr(config, name))]
@@ -81,7 +83,7 @@ def describe(config: Config) -> str:
 def _values(table: Table) -> Iterator[str]:
     for key, setting in settings_of(type(table)).items():
         value = getattr(table, key)
-        if setting.kind.secret and value is not None:
+        if isinstance(value, Secret):
             yield f"# {key}: {value} (from {getattr(table, f'{key}_source')})"
         else:
             yield f"{key} = {setting.kind.write(value)}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar
 
-from censusd.config.access import Address, Dsn, FileMode, Listen, group_or_empty, user_or_empty
+from censusd.config.access import Address, ApiKey, Dsn, FileMode, Listen, Url, group_or_empty, user_or_empty
 from censusd.config.kinds import (
     Boolean,
     Integer,
@@ -24,6 +24,7 @@ from censusd.config.kinds import (
     Windows,
     choice,
     duration,
+    free_text,
     percentage,
     repository_name,
     size,
@@ -31,6 +32,7 @@ from censusd.config.kinds import (
 from censusd.config.paths import AbsolutePath, Patterns, RelativePaths, file_name_or_empty, relative_path_or_empty
 from censusd.config.secret import Secret
 from censusd.deepscan.idle import Window
+from censusd.describe.rules import Api, Endpoint
 from censusd.errors import Fault
 
 # ruff: noqa: RUF009 - a default made by ``setting`` is a dataclass field
@@ -244,6 +246,57 @@ class DeepScanConfig(Table):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeConfig(Table):
+    """Whether a vision model describes pictures, and which.
+
+    Attributes:
+        key_source: where ``key`` was found, for people; empty where there is none.
+    """
+
+    enabled: bool = setting(
+        Boolean(),
+        default=False,
+        doc="Whether pictures are sent to the server below, to be described. One at a time, while the machine is idle "
+        "as [deep_scan] has it and the deep scan has nothing left to do; only those that it may look at by itself.",
+    )
+    api: str = setting(
+        choice(*Api), "ollama", "What the server speaks: Ollama's own API, or OpenAI's as many others have it, too."
+    )
+    url: Endpoint = setting(
+        Url(),
+        "http://127.0.0.1:11434",
+        "Where the server is. The API's own path is put behind it: /api/chat for ollama; /chat/completions for openai, "
+        'where a URL without a path gets /v1: "https://api.openai.com/v1". Nothing else is contacted.',
+    )
+    model: str = setting(
+        free_text(200),
+        "",
+        'The model to ask, by the server\'s name for it: "qwen2.5vl:7b". Another model describes every picture anew.',
+    )
+    key: Secret | None = setting(
+        ApiKey(),
+        "",
+        "The key that the server wants, if it wants one. A systemd credential named describe-key comes first "
+        "(LoadCredential=describe-key:/etc/censusd/describe-key), and is the best place for it; then the environment "
+        "variable CENSUSD_DESCRIBE_KEY; then this key.",
+    )
+    key_source: str = field(default="", compare=False)
+    prompt: str = setting(
+        free_text(8000),
+        "",
+        "What the model is asked. Empty: for one to three sentences, and for tags. That it has to answer in JSON is "
+        "added to it. Pictures that are described already are not described anew.",
+    )
+    language: str = setting(
+        free_text(60), "", 'The language to answer in, in words: "German". Empty: what the model takes the prompt for.'
+    )
+    timeout: float = setting(duration("1s", "30min"), "2min", "How long the server may take for one picture.")
+    max_size: int = setting(
+        size("1KiB", "100MiB"), "20MiB", "Larger files are not sent. Only JPEG, PNG and WebP are, and no animations."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RepositorySettings(Table):
     """What can be set for each repository, and in ``[defaults]`` for all."""
 
@@ -386,6 +439,7 @@ class Config:
     control: ControlConfig
     http: HttpConfig
     deep_scan: DeepScanConfig
+    describe: DescribeConfig
     defaults: RepositorySettings = field(compare=False)
     repositories: tuple[RepositoryConfig, ...]
     warnings: tuple[Fault, ...] = field(default=(), compare=False)
@@ -399,6 +453,7 @@ TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
         "control": ControlConfig,
         "http": HttpConfig,
         "deep_scan": DeepScanConfig,
+        "describe": DescribeConfig,
         DEFAULTS: RepositorySettings,
     }
 )
