@@ -39,7 +39,7 @@ def test_status_tells_how_a_repository_stands(room: ControlRoom, photos: LivingL
     assert one["change_number"] > 0
     assert one["last_pass_at"] is not None
     out, _ = room.ctl("status")
-    assert "photos      watching      3   6 B     3  inotify 3 " in out
+    assert "photos      watching      3   6 B     3   0 %  inotify 3 " in out
     assert "the configuration is wrong" in out
 
 
@@ -191,7 +191,7 @@ def test_any_bytes_can_be_asked_for(room: ControlRoom) -> None:
 
 
 def test_problems_are_listed(room: ControlRoom, photos: LivingLibrary) -> None:
-    assert room.ctl("problems") == ("no problems: every directory can be read\n", "")
+    assert room.ctl("problems") == ("no problems: every directory and every file can be read\n", "")
     repository = photos.worker.repository
     assert repository is not None
     with room.catalogue.transaction() as cursor:

@@ -84,4 +84,4 @@ def test_ctrl_c_is_no_traceback(room: ControlRoom, photos: LivingLibrary, databa
 def waiting_for_orders(room: ControlRoom) -> int:
     """How many requests wait for what they ordered."""
     orders = room.controls._orders
-    return 32 - orders._waiting._value - orders._syncs._slots._value
+    return orders._waiting.taken + 16 - orders._syncs._slots._value

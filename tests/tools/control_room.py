@@ -20,6 +20,8 @@ import psycopg
 
 from censusd.catalogue.connection import Catalogue
 from censusd.config import Address
+from censusd.deepscan.scanner import Scanner
+from censusd.deepscan.sites import SiteRules
 from censusd.service.controls import Controls
 from censusd.service.http import HttpServer
 from tests.tools.living import LivingLibrary
@@ -52,6 +54,8 @@ class ControlRoom:
 
     Attributes:
         overview: what the application would add.
+        scanner: the deep scan, if there is one.
+        sites: how repositories are deep-scanned.
         reloads: how often a reload was asked for.
     """
 
@@ -61,6 +65,8 @@ class ControlRoom:
         self.catalogue = catalogue
         self.libraries: dict[str, LivingLibrary] = {}
         self.overview: dict[str, Any] = {}
+        self.scanner: Scanner | None = None
+        self.sites: dict[str, SiteRules] = {}
         self.reloads = 0
         self.controls = Controls(
             lambda: {name: library.worker for name, library in self.libraries.items()},
@@ -68,6 +74,8 @@ class ControlRoom:
             version="1.2.3",
             reload=self._reload,
             overview=lambda: self.overview,
+            scanner=lambda: self.scanner,
+            sites=lambda: self.sites,
         )
         self.unix = HttpServer.unix(self.controls, self.socket)
         self.tcp = HttpServer.tcp(self.controls, Address("127.0.0.1", 0))

@@ -261,22 +261,9 @@ def retry(cursor: Cursor, repository_id: UUID, path: str) -> int:
     return cursor.rowcount
 
 
-def quarantined(cursor: Cursor, repository_id: UUID, most: int) -> list[tuple[object, ...]]:
-    """Files that were given up: ``(path, size, attempts, why, since)``."""
-    cursor.execute(_SQL.quarantined, (repository_id, most))
-    return cursor.fetchall()
-
-
 def count(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
     """How many files are quarantined, and how many somebody is at."""
     cursor.execute(_SQL.count, (repository_id,))
-    row = cursor.fetchone() or (0, 0)
-    return row[0], row[1]
-
-
-def waiting(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
-    """How many files wait to be looked at, and their bytes."""
-    cursor.execute(_SQL.waiting, (repository_id,))
     row = cursor.fetchone() or (0, 0)
     return row[0], row[1]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from censusd import __version__
-from censusd.cli import reports
+from censusd.cli import deep_reports, reports
 from censusd.cli.client import SOCKET_VARIABLE, Client, ClientError, find_socket
 from censusd.cli.tables import visible
 from censusd.filesystem.names import text_of_native
@@ -45,7 +45,16 @@ class Session(NamedTuple):
 
     def put(self, answer: Mapping[str, Any], text: Callable[[], str]) -> None:
         """Print an answer: as it came for programs, else as text for people."""
-        print(json.dumps(answer, indent=1) if self.options.json else text())
+        shown = json.dumps(answer, indent=1) if self.options.json else text()
+        if shown:
+            print(shown)
+
+    def put_outcomes(self, answer: Mapping[str, Any], good: list[str], bad: list[str], nothing: str) -> int:
+        """Print what became of an order, the bad on standard error. Returns the exit status."""
+        self.put(answer, lambda: "\n".join(good) if good or bad else nothing)
+        for line in bad:
+            print(f"censusctl: {line}", file=sys.stderr)
+        return _FAILED if bad else _OK
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,11 +110,27 @@ def _scan(session: Session) -> int:
         wait=options.wait or None,
         timeout=options.timeout if options.wait else None,
     )
-    good, bad = reports.scans(answer)
-    session.put(answer, lambda: "\n".join(good) or "no repository will be looked at")
-    for line in bad:
-        print(f"censusctl: {line}", file=sys.stderr)
-    return _FAILED if bad else _OK
+    return session.put_outcomes(answer, *reports.scans(answer), nothing="no repository will be looked at")
+
+
+def _deep_scan(session: Session) -> int:
+    options, place = session.options, session.options.place
+    path = ("v1", "repositories", place.repository, "deep-scan") if place.repository else ("v1", "deep-scan")
+    answer = session.client.post(
+        *path,
+        within=options.timeout if options.wait else 0.0,
+        path=place.path,
+        wait=options.wait or None,
+        timeout=options.timeout if options.wait else None,
+    )
+    return session.put_outcomes(answer, *deep_reports.scans(answer), nothing="no repository is deep-scanned")
+
+
+def _retry(session: Session) -> int:
+    place = session.options.place
+    path = ("v1", "repositories", place.repository, "retry") if place.repository else ("v1", "retry")
+    answer = session.client.post(*path, path=place.path)
+    return session.put_outcomes(answer, deep_reports.retries(answer), [], nothing="no repository is deep-scanned")
 
 
 def _sync(session: Session) -> int:
@@ -262,6 +287,9 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("place", nargs="?", type=_place, default=Place(None, None), metavar="REPO[:PATH]")
     scan.add_argument("--verify", action="store_true", help="trust no digest; read a single file's content anew")
     _add_waiting(scan)
+    deep = command("deep-scan", _deep_scan, "read files now that were not read yet: their content hash and metadata")
+    deep.add_argument("place", nargs="?", type=_place, default=Place(None, None), metavar="REPO[:PATH]")
+    _add_waiting(deep)
     sync = command("sync", _sync, "wait until every change made before is on record")
     sync.add_argument("repository", type=_repository, metavar="REPO")
     sync.add_argument("--timeout", type=_seconds, default=30.0, metavar="TIME", help="at most; 30s by default")
@@ -272,8 +300,10 @@ def _parser() -> argparse.ArgumentParser:
     ls.add_argument("place", type=_place, metavar="REPO[:PATH]")
     show = command("show", _show, "say all that is on record of a file or directory, also if it is missing")
     show.add_argument("place", type=_file_or_place, metavar="FILE|REPO:PATH")
-    problems = command("problems", _problems, "list directories that cannot be read")
+    problems = command("problems", _problems, "list directories and files that cannot be read, and why")
     problems.add_argument("repository", nargs="?", type=_repository, metavar="REPO")
+    retry = command("retry", _retry, "have the deep scan try files again that could not be read")
+    retry.add_argument("place", nargs="?", type=_place, default=Place(None, None), metavar="REPO[:PATH]")
     release = command(
         "release", _release, "let through the deletions that are held back, or accept the root that is there now"
     )

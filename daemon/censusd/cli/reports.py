@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from censusd.cli.tables import duration, number, relative, size, table, visible
+from censusd.cli import deep_reports
+from censusd.cli.client import refusal
+from censusd.cli.tables import counted, duration, number, relative, size, table, visible
 
 Answer = Mapping[str, Any]
 
@@ -32,12 +34,15 @@ def status(answer: Answer, width: int | None) -> str:
     if not database["available"]:
         as_of = f"; what is on record is shown as of {relative(database['as_of'], now)}" if database["as_of"] else ""
         lines.append(f"{visible(database['why'])}{as_of}")
+    lines += deep_reports.standing(answer["deep_scan"])
     repositories = answer["repositories"]
     if not repositories:
         return "\n".join([*lines, "no repositories yet"])
-    headings = ("REPOSITORY", "STATE", ">FILES", ">SIZE", ">DIRS", "WATCH", ">WAITING", "LAST PASS", "NEXT", "ROOT")
+    headings = (
+        *("REPOSITORY", "STATE", ">FILES", ">SIZE", ">DIRS", ">DEEP", "WATCH", ">WAITING", "LAST PASS", "NEXT", "ROOT"),
+    )
     rows = [_status_row(one, now) for one in repositories]
-    lines += ["", table(headings, rows, width, flexible=9)]
+    lines += ["", table(headings, rows, width, flexible=10)]
     for one in repositories:
         notes = [visible(note) for note in one["notes"]]
         if one["pass"]:
@@ -81,7 +86,7 @@ def scans(answer: Answer) -> tuple[list[str], list[str]]:
     for one in answer["scans"]:
         name = one["repository"]
         if "code" in one:
-            text = _refused(one)
+            text = str(refusal(one, one["code"]))
             bad.append(visible(text if text.startswith(name) else f"{name}: {text}"))
         elif one["status"] == "accepted":
             good.append(f"{name}: {visible(one['scope'])} will be looked at")
@@ -115,34 +120,45 @@ def listing(answer: Answer, width: int | None) -> str:
 
 def shown(answer: Answer) -> str:
     """All that is on record of one path."""
-    parts = []
+    parts, now = [], datetime.now(UTC).isoformat()
     for row in answer["rows"]:
         values = {"repository": answer["repository"], **row}
         for name in [name for name in values if name.endswith("_ns")]:
             nanoseconds = values.pop(name)
             values[name.removesuffix("_ns")] = row[name.removesuffix("_ns")] or f"{nanoseconds} ns"
+        found: list[tuple[str, object]] = []
         if row["kind"] == "file":
             values["size"] = f"{size(row['size'])} ({row['size']:,} bytes)"
-            values["content_hash"] = row["content_hash"] or "not known yet"
+            for name in ("content_hash", "content", "attempt"):
+                values.pop(name)
+            found = list(deep_reports.content(row, now))
         else:
             values["path"] = row["path"] or "/"
             values["bytes"] = size(row["bytes"])
-        rows = [(name.replace("_", " "), visible(str(value))) for name, value in values.items() if _says(value)]
+        rows = [
+            (name.replace("_", " "), visible(str(value))) for name, value in (*values.items(), *found) if _says(value)
+        ]
         widest = max(len(name) for name, _ in rows)
         parts.append("\n".join(f"{name:<{widest}}  {value}" for name, value in rows))
     return "\n\n".join(parts)
 
 
 def problems(answer: Answer, width: int | None) -> str:
-    """Directories that cannot be read."""
+    """Directories and files that cannot be read."""
     now = datetime.now(UTC).isoformat()
     rows = [
         (one["repository"], relative(one["since"], now), visible(one["problem"]), visible(one["path"]) or "/")
         for one in answer["problems"]
     ]
-    if not rows:
-        return "no problems: every directory can be read"
-    return table(("REPOSITORY", "SINCE", "PROBLEM", "DIRECTORY"), rows, width, flexible=3)
+    files = [deep_reports.failure(one, now) for one in answer["files"]]
+    if not rows and not files:
+        return "no problems: every directory and every file can be read"
+    tables = []
+    if rows:
+        tables.append(table(("REPOSITORY", "SINCE", "PROBLEM", "DIRECTORY"), rows, width, flexible=3))
+    if files:
+        tables.append(table(("REPOSITORY", "DEEP SCAN", "PROBLEM", "FILE"), files, width, flexible=3))
+    return "\n\n".join(tables)
 
 
 def _says(value: object) -> bool:
@@ -163,6 +179,7 @@ def _status_row(one: Answer, now: str) -> tuple[str, ...]:
         number(totals.get("files")),
         size(totals.get("bytes")),
         number(totals.get("directories")),
+        deep_reports.share(one),
         watched,
         waiting,
         relative(one.get("last_pass_at"), now),
@@ -186,21 +203,11 @@ def _settled(one: Answer) -> str:
         return "nothing to do"
     counts = {f"files_{name}": value for name, value in one.items()} | {"directories_moved": one["directories_moved"]}
     where = "" if one["scope"] == "/" else f"{visible(one['scope'])}: "
-    problems = f", {_of(one['problems'], 'problem', 'problems')}" if one["problems"] else ""
+    problems = f", {counted(one['problems'], 'problem', 'problems')}" if one["problems"] else ""
     return (
-        f"{where}{changes(counts) or 'nothing changed'}; {_of(one['files_scanned'], 'file', 'files')} in "
-        f"{_of(one['directories'], 'directory', 'directories')}{problems}, {duration(one['seconds'])}"
+        f"{where}{changes(counts) or 'nothing changed'}; {counted(one['files_scanned'], 'file', 'files')} in "
+        f"{counted(one['directories'], 'directory', 'directories')}{problems}, {duration(one['seconds'])}"
     )
-
-
-def _of(count: int, singular: str, plural: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count:,} {singular if count == 1 else plural}"
-
-
-def _refused(one: Answer) -> str:
-    expected = f" (expected {one['expected']})" if one.get("expected") else ""
-    return f"{one['error']}{expected}" + (f"; {one['hint']}" if one.get("hint") else "")
 
 
 def _minute(time: str | None) -> str:

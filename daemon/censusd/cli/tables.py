@@ -83,6 +83,11 @@ def number(count: int | None) -> str:
     return "-" if count is None else f"{count:,}"
 
 
+def counted(count: int, singular: str, plural: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count:,} {singular if count == 1 else plural}"
+
+
 def duration(seconds: float | None) -> str:
     """``12 ms``, ``3.4 s``, ``5 min``, ``2 h``, ``40 d``."""
     if seconds is None:

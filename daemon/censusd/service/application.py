@@ -16,9 +16,11 @@ from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.embedded import EmbeddedServer
 from censusd.config import ChangeKind, Config, RepositoryConfig, differences
 from censusd.deepscan.scanner import Scanner
+from censusd.deepscan.sites import SiteRules
 from censusd.errors import CatalogueUnavailableError, CensusError, EmbeddedServerError
 from censusd.model import SyncOperation, Trigger
 from censusd.service import log
+from censusd.service.backlogs import Backlogs
 from censusd.service.collector import Collector
 from censusd.service.controls import Controls
 from censusd.service.heartbeat import Heartbeats
@@ -75,7 +77,10 @@ class Application:
                 version=__version__,
                 reload=request_reload,
                 overview=self._overview,
+                scanner=lambda: self._scanner,
+                sites=self._sites,
             )
+            self.backlogs = Backlogs(self.catalogue, self._sites)
             self._serve(stack)
             self._stack = stack.pop_all()
         metrics.BUILD.info({"version": __version__})
@@ -117,6 +122,7 @@ class Application:
                     self._start(repository)
             self._scanner = self._start_scanner()
             self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
+            self.schedule.every(_COLLECT_EVERY, "backlogs", self.backlogs.count)
             if self._server is not None:
                 self.schedule.every(_COLLECT_EVERY, "embedded server", self._server_is_running)
             self._prepared = True
@@ -246,6 +252,9 @@ class Application:
         scanner.start()
         return scanner
 
+    def _sites(self) -> dict[str, SiteRules]:
+        return {site.name: site for site in sites_of(self._config)}
+
     def _adopt(self, repository: str, pairs: list[tuple[int, int]]) -> None:
         """Missing files whose content has turned up elsewhere: only the repository's worker changes paths."""
         worker = self._workers.get(repository)
@@ -273,5 +282,6 @@ class Application:
             "fault": self.fault,
             "ready": self._prepared,
             "totals": dict(self.collector.totals),
+            "queues": self.backlogs.queues(),
             "next_run": {name: self.schedule.next_run(name) for name in self._workers},
         }

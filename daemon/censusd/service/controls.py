@@ -12,15 +12,22 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from censusd.catalogue.connection import Catalogue
+from censusd.catalogue import content, repositories
+from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.catalogue.repositories import RepositoryRecord
-from censusd.service.orders import GivenUp, Orders
+from censusd.deepscan.scanner import Scanner
+from censusd.deepscan.sites import SiteRules
+from censusd.service.deep_scans import DeepScans
+from censusd.service.orders import Orders
 from censusd.service.reading import Reading
 from censusd.service.refusals import RefusedError
-from censusd.service.status import iso, repository_status
-from censusd.sync.worker import Phase, Worker
+from censusd.service.status import deep_scan_status, iso, repository_status, site_status
+from censusd.service.waiting import GivenUp, WaitingRoom
+from censusd.sync.standing import Phase
+from censusd.sync.worker import Worker
 
 _STATUS_WITHIN: Final = 1.0
+_MOST_WAITING: Final = 16
 
 LONGEST_WAIT: Final = 7 * 86400.0
 """Seconds that anybody may wait for an order to be carried out."""
@@ -38,8 +45,10 @@ class Controls:
         reload: asks for the configuration to be read again; returns at once.
         overview: what only the application knows, as a dictionary of ``trouble`` (why there are no workers yet, or
             empty), ``fault`` (what is wrong with the configuration, or empty), ``ready`` (whether the workers were
-            started), ``totals`` (repository -> ``Totals``) and ``next_run`` (repository -> when a pass is due). Each of
-            them may be left out.
+            started), ``totals`` (repository -> ``Totals``), ``next_run`` (repository -> when a pass is due) and
+            ``queues`` (repository -> ``Queue``: what the deep scan has before it). Each of them may be left out.
+        scanner: the deep scan; None before it is started.
+        sites: how repositories are deep-scanned, by name; those that never are, are not among them.
     """
 
     def __init__(
@@ -50,16 +59,25 @@ class Controls:
         version: str,
         reload: Callable[[], None],
         overview: Callable[[], Mapping[str, Any]],
+        scanner: Callable[[], Scanner | None] = lambda: None,
+        sites: Callable[[], Mapping[str, SiteRules]] = dict,
     ) -> None:
         self._workers = workers
         self._version = version
         self._reload = reload
         self._overview = overview
+        self._scanner = scanner
+        self._sites = sites
         self._reading = Reading(catalogue, lambda: sorted(workers()))
-        self._orders = Orders(workers, self._reading, self._why_no_workers)
+        waiting = WaitingRoom(_MOST_WAITING)
+        self._orders = Orders(workers, self._reading, self._why_no_workers, waiting)
+        self._deep_scans = DeepScans(
+            scanner, sites, lambda: sorted(workers()), self._reading, self._why_no_workers, waiting
+        )
         self._began = datetime.now(UTC)
         self._began_monotonic = time.monotonic()
         self._records: tuple[dict[str, RepositoryRecord], datetime | None] = ({}, None)
+        self._at_files: dict[str, int] = {}
 
     # Questions -------------------------------------------------------------------------------------------------------
 
@@ -68,7 +86,8 @@ class Controls:
         why = self._read_records()
         records, as_of = self._records
         overview = self._overview()
-        totals, next_run = overview.get("totals", {}), overview.get("next_run", {})
+        totals, next_run, queues = (overview.get(name, {}) for name in ("totals", "next_run", "queues"))
+        sites = self._sites()
         return {
             "daemon": {
                 "version": self._version,
@@ -80,8 +99,15 @@ class Controls:
             },
             "database": {"available": not why, "why": why, "as_of": iso(as_of)},
             "now": iso(datetime.now(UTC)),
+            "deep_scan": deep_scan_status(self._scanner(), sites, queues, self._at_files, why),
             "repositories": [
-                repository_status(worker, records.get(name), totals.get(name), next_run.get(name))
+                repository_status(
+                    worker,
+                    records.get(name),
+                    totals.get(name),
+                    next_run.get(name),
+                    site_status(sites.get(name), queues.get(name)),
+                )
                 for name, worker in sorted(self._workers().items())
             ],
         }
@@ -108,7 +134,7 @@ class Controls:
         return self._reading.show(name, path)
 
     def problems(self, name: str | None = None, limit: int = 1000) -> dict[str, Any]:
-        """Directories that cannot be read, of one repository or of all."""
+        """Directories and files that cannot be read, of one repository or of all."""
         return self._reading.problems(name, limit)
 
     # Orders ----------------------------------------------------------------------------------------------------------
@@ -143,6 +169,23 @@ class Controls:
         """Let the deletions through that are held back, or accept the root that is there now."""
         return self._orders.release(name, wait=wait, given_up=given_up)
 
+    def deep_scan(
+        self,
+        name: str | None,
+        path: str | None = None,
+        *,
+        wait: float | None = None,
+        given_up: GivenUp = lambda: False,
+    ) -> dict[str, Any]:
+        """Look into files now whose content is not known; the arguments are those of ``scan``."""
+        if name is None:
+            return {"scans": self._deep_scans.scan_all(wait=wait, given_up=given_up)}
+        return {"scans": [self._deep_scans.scan(name, path, wait=wait, given_up=given_up)]}
+
+    def retry(self, name: str | None, path: str | None = None) -> dict[str, Any]:
+        """Have the deep scan try files again that it could not read, of one repository or of all."""
+        return {"retries": self._deep_scans.retry(name, path)}
+
     def reload(self) -> dict[str, Any]:
         """Read the configuration again; ``status`` tells what came of it."""
         self._reload()
@@ -156,8 +199,13 @@ class Controls:
 
     def _read_records(self) -> str:
         """Read every repository's row. Returns why not, or an empty text."""
+
+        def ask(cursor: Cursor) -> tuple[dict[str, RepositoryRecord], dict[str, int]]:
+            return repositories.all_records(cursor), content.workers(cursor)
+
         try:
-            self._records = (self._reading.records(_STATUS_WITHIN), datetime.now(UTC))
+            records, self._at_files = self._reading.read(ask, _STATUS_WITHIN)
+            self._records = records, datetime.now(UTC)
         except RefusedError as error:
             return str(error)
         return ""

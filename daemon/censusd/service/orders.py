@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -21,18 +19,17 @@ from censusd.service.refusals import (
     RefusedError,
     TimedOutError,
     UnavailableError,
+    not_ours,
     refusing,
 )
+from censusd.service.waiting import GivenUp, WaitingRoom, wait_for
 from censusd.sync.reconciler import Options
 from censusd.sync.requests import Kind, Request
-from censusd.sync.worker import Phase, Worker
+from censusd.sync.standing import Phase
+from censusd.sync.worker import Worker
 
-_MOST_WAITING: Final = 16
-_SLICE: Final = 0.2
+_MOST_SYNCS: Final = 16
 _DISK_ANSWERS_WITHIN: Final = 5.0
-
-GivenUp = Callable[[], bool]
-"""Whether whoever asked waits no more, or may not wait any more."""
 
 
 class Orders:
@@ -42,17 +39,22 @@ class Orders:
         workers: the workers there are, by repository.
         reading: the catalogue.
         not_ready: why there are no workers yet, or empty.
+        waiting: where requests wait.
     """
 
     def __init__(
-        self, workers: Callable[[], Mapping[str, Worker]], reading: Reading, not_ready: Callable[[], str]
+        self,
+        workers: Callable[[], Mapping[str, Worker]],
+        reading: Reading,
+        not_ready: Callable[[], str],
+        waiting: WaitingRoom,
     ) -> None:
         self._workers = workers
         self._reading = reading
         self._not_ready = not_ready
         self._disk = Errands("a disk", 4)
-        self._syncs = Errands("changes to be committed", _MOST_WAITING)
-        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
+        self._syncs = Errands("changes to be committed", _MOST_SYNCS)
+        self._waiting = waiting
 
     def scan(
         self, name: str, path: str | None, *, verify: bool, wait: float | None, given_up: GivenUp
@@ -96,7 +98,7 @@ class Orders:
         began = time.monotonic()
         with refusing():
             try:
-                self._syncs.run(lambda: worker.sync(timeout), timeout, given_up)
+                self._syncs.run(lambda: worker.sync(timeout, given_up), timeout, given_up)
             except TimeoutError as error:
                 raise TimedOutError(
                     f"{name} is not in step in time: it is {worker.phase}",
@@ -139,10 +141,7 @@ class Orders:
                 raise UnavailableError(not_ready)
             records = self._reading.records()
             if name in records:
-                raise ConflictError(
-                    f"{name} is on record, but this daemon does not look after it",
-                    hint="add it to the configuration, or enable it there",
-                )
+                raise not_ours(name)
             raise self._reading.unknown(name, records)
         _check_owned(worker)
         if worker.phase is Phase.OFFLINE and not offline_too:
@@ -159,10 +158,10 @@ class Orders:
             return Scope.whole()
         records = self._reading.records()
         record = records.get(worker.name)
-        kind = self._reading.kind_of(record, relative) if record else None
-        if kind == "directory":
+        found = self._reading.find(record, relative) if record else None
+        if found and found.kind == "directory":
             return Scope.subtree(relative)
-        if kind is None:
+        if found is None:
             self._look_for(f"{root.rstrip('/')}/{relative}")
         # Its parent tells what is there: a file, or a directory that nobody has seen, which is then walked.
         parent, name = split(relative)
@@ -188,39 +187,16 @@ class Orders:
         outcome: dict[str, Any] = {"repository": worker.name, "scope": request.scope.describe()}
         if wait is None:
             return outcome | {"status": "accepted"}
-        with self._place_to_wait(), refusing():
-            operation = _wait(worker, request, wait, given_up)
-        return outcome | (_settled(operation) if operation else {"status": "completed"})
 
-    @contextmanager
-    def _place_to_wait(self) -> Iterator[None]:
-        if not self._waiting.acquire(blocking=False):
-            raise UnavailableError(
-                f"{_MOST_WAITING} requests are waiting for scans already",
-                hint="it is done all the same; do not wait for it, or try again later",
+        def late() -> TimedOutError:
+            return TimedOutError(
+                f"{worker.name} is not done in time: it is {worker.phase}",
+                hint="the work goes on; censusctl status shows how far it is",
             )
-        try:
-            yield
-        finally:
-            self._waiting.release()
 
-
-def _wait(worker: Worker, request: Request, timeout: float, given_up: GivenUp) -> SyncOperation | None:
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return request.wait(max(0.0, min(_SLICE, deadline - time.monotonic())))
-        except TimeoutError:
-            if request.is_done:
-                return request.wait(0)
-            if time.monotonic() >= deadline:
-                raise TimedOutError(
-                    f"{worker.name} is not done in time: it is {worker.phase}",
-                    hint="the work goes on; censusctl status shows how far it is",
-                ) from None
-            if given_up():
-                raise UnavailableError("the daemon is being stopped") from None
-            _check_owned(worker)
+        with self._waiting.place(), refusing():
+            operation = wait_for(request, wait, given_up, late=late, check=lambda: _check_owned(worker))
+        return outcome | (_settled(operation) if operation else {"status": "completed"})
 
 
 def _check_owned(worker: Worker) -> None:

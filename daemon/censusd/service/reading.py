@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
 
-from censusd.catalogue import browse, directories, journal, repositories
+from censusd.catalogue import browse, content, directories, journal, repositories
 from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.catalogue.repositories import RepositoryRecord
 from censusd.config.words import suggestion
 from censusd.errors import CatalogueUnavailableError
-from censusd.model import ROOT, FileState, ScanPhase
+from censusd.model import ROOT, FileState, ScanPhase, split
 from censusd.service.errands import Errands
 from censusd.service.paths import catalogue_text, enclosing, relative_path
 from censusd.service.refusals import BadRequestError, NotFoundError, refusing
@@ -21,6 +22,14 @@ T = TypeVar("T")
 _MOST_AT_ONCE: Final = 4
 _ANSWER_WITHIN: Final = 5.0
 _MOST_ROWS_OF_A_PATH: Final = 20
+_MOST_SUGGESTED: Final = 1000
+
+
+class Found(NamedTuple):
+    """What is at a path now: a ``directory`` or a ``file``, and its row."""
+
+    kind: str
+    id: int
 
 
 class Reading:
@@ -62,14 +71,14 @@ class Reading:
         if name is None:
             rows = self.read(lambda cursor: journal.recent(cursor, limit))
         else:
-            record = self._record(name)
+            record = self.record(name)
             found = self.read(lambda cursor: journal.history(cursor, record.id, limit))
             rows = [{"repository": name} | row for row in found]
         return {"operations": [_plain(row) for row in rows]}
 
     def list_directory(self, name: str, path: str, after: str, limit: int) -> dict[str, Any]:
         """What is in a directory: ``limit`` subdirectories and files after the name ``after``, in byte order."""
-        record = self._record(name)
+        record = self.record(name)
         relative, after = relative_path(path, record.root), catalogue_text(after)
 
         def ask(cursor: Cursor) -> list[dict[str, Any]] | None:
@@ -78,9 +87,9 @@ class Reading:
 
         rows = self.read(ask)
         if rows is None:
-            if relative != ROOT and self.kind_of(record, relative) == "file":
+            if relative != ROOT and (found := self.find(record, relative)) and found.kind == "file":
                 raise BadRequestError(f"{relative} is a file", expected="a directory", hint="ask for the file itself")
-            raise NotFoundError(f"{name} has no directory {relative or '/'} on record")
+            raise self.nothing_at(record, relative)
         more = len(rows) > limit
         entries = [_plain(row) for row in rows[:limit]]
         return {
@@ -104,48 +113,81 @@ class Reading:
             name = enclosing(path, ((record.name, record.root) for record in records.values()))
             if name is None:
                 raise NotFoundError("no repository has this path", hint="censusctl status lists them")
-        record = self._record(name, records)
+        record = self.record(name, records)
         relative = relative_path(path, record.root)
 
         def ask(cursor: Cursor) -> list[dict[str, Any]]:
             most = _MOST_ROWS_OF_A_PATH
             found = [{"kind": "directory"} | row for row in browse.directories_at(cursor, record.id, relative, most)]
             if relative != ROOT:
-                found += [{"kind": "file"} | row for row in browse.files_at(cursor, record.id, relative, most)]
+                rows = browse.files_at(cursor, record.id, relative, most)
+                found += [{"kind": "file"} | row | _content(cursor, record.id, row) for row in rows]
             return sorted(found, key=lambda row: row["state"] == FileState.MISSING)
 
         rows = self.read(ask)
         if not rows:
-            raise NotFoundError(f"{name} has nothing on record at {relative or '/'}")
+            raise self.nothing_at(record, relative)
         return {"repository": name, "root": record.root, "path": relative, "rows": [_plain(row) for row in rows]}
 
     def problems(self, name: str | None, limit: int) -> dict[str, Any]:
-        """Directories that cannot be read, of one repository or of all: at most ``limit`` of each."""
+        """What cannot be read, of one repository or of all: at most ``limit`` directories and files of each."""
         records = self.records()
-        wanted = list(records.values()) if name is None else [self._record(name, records)]
+        wanted = list(records.values()) if name is None else [self.record(name, records)]
 
-        def ask(cursor: Cursor) -> list[dict[str, Any]]:
+        def ask(cursor: Cursor) -> dict[str, Any]:
             columns = ("repository", "path", "kind", "problem", "since", "listed_at")
-            return [
-                dict(zip(columns, (record.name, *row), strict=True))
-                for record in wanted
-                for row in directories.problems(cursor, record.id, limit)
-            ]
-
-        return {"problems": [_plain(row) for row in self.read(ask)]}
-
-    def kind_of(self, record: RepositoryRecord, path: str) -> str | None:
-        """Whether a present ``directory`` or ``file`` is on record at a relative path; None if neither is."""
-
-        def ask(cursor: Cursor) -> str | None:
-            if directories.by_path(cursor, record.id, [path]):
-                return "directory"
-            rows = browse.files_at(cursor, record.id, path, 1)
-            return "file" if rows and rows[0]["state"] == FileState.PRESENT else None
+            found: dict[str, list[dict[str, Any]]] = {"problems": [], "files": []}
+            for record in wanted:
+                for row in directories.problems(cursor, record.id, limit):
+                    found["problems"].append(_plain(dict(zip(columns, (record.name, *row), strict=True))))
+                for failure in content.failures(cursor, record.id, limit):
+                    found["files"].append(_plain({"repository": record.name} | failure))
+            return found
 
         return self.read(ask)
 
-    def _record(self, name: str, records: dict[str, RepositoryRecord] | None = None) -> RepositoryRecord:
+    def find(self, record: RepositoryRecord, path: str) -> Found | None:
+        """The present directory or file that is on record at a relative path."""
+
+        def ask(cursor: Cursor) -> Found | None:
+            directory = directories.by_path(cursor, record.id, [path]).get(path)
+            if directory is not None:
+                return Found("directory", directory.id)
+            rows = browse.files_at(cursor, record.id, path, 1) if path != ROOT else []
+            return Found("file", rows[0]["id"]) if rows and rows[0]["state"] == FileState.PRESENT else None
+
+        return self.read(ask)
+
+    def nothing_at(self, record: RepositoryRecord, path: str) -> NotFoundError:
+        """What to say of a path at which there is nothing, or nothing any more: what there is beside it."""
+
+        def ask(cursor: Cursor) -> tuple[list[dict[str, Any]], str, list[str]]:
+            gone = browse.files_at(cursor, record.id, path, 1) or browse.directories_at(cursor, record.id, path, 1)
+            parent, known = path, None
+            while known is None and parent != ROOT:
+                parent, _ = split(parent)
+                known = directories.by_path(cursor, record.id, [parent]).get(parent)
+            rows = browse.entries(cursor, record.id, known.id, "", _MOST_SUGGESTED) if known else []
+            return gone, parent, [row["name"] for row in rows]
+
+        gone, parent, names = self.read(ask)
+        if gone and gone[0]["state"] != FileState.PRESENT:
+            state = FileState(gone[0]["state"]).name.lower()
+            return NotFoundError(f"{record.name} has nothing at {path} any more: it is {state}")
+        wrong = path[len(parent) :].strip("/").partition("/")[0]
+        like = suggestion(wrong, names)
+        place = f"{record.name}:{parent}" if parent else record.name
+        return NotFoundError(
+            f"{record.name} has nothing on record at {path or '/'}{like}",
+            hint="" if like else f"censusctl ls {place} lists what there is",
+        )
+
+    def record(self, name: str, records: dict[str, RepositoryRecord] | None = None) -> RepositoryRecord:
+        """A repository's row.
+
+        Raises:
+            NotFoundError: there is none by that name.
+        """
         records = self.records() if records is None else records
         if name not in records:
             raise self.unknown(name, records)
@@ -161,6 +203,17 @@ class Reading:
             f"there is no repository {name}{suggestion(name, known)}",
             expected=f"one of {', '.join(known)}" if known else "there are no repositories",
         )
+
+
+def _content(cursor: Cursor, repository_id: UUID, row: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a file's content, or became of looking at it; for the row of a file."""
+    found = content.of_file(cursor, repository_id, row["id"])
+    relations = content.relations_of_file(cursor, repository_id, row["id"])
+    attempt = content.attempt(cursor, repository_id, row["id"]) if row["scan_phase"] == ScanPhase.QUICK else None
+    return {
+        "content": _plain(found) | {"relations": relations} if found else None,
+        "attempt": _plain(attempt) if attempt else None,
+    }
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,14 @@ class TimedOutError(RefusedError):
     code = 504
 
 
+def not_ours(name: str) -> ConflictError:
+    """What to say of a repository that is on record, and not in the configuration."""
+    return ConflictError(
+        f"{name} is on record, but this daemon does not look after it",
+        hint="add it to the configuration, or enable it there",
+    )
+
+
 @contextmanager
 def refusing() -> Iterator[None]:
     """Turn what the rooms below raise on purpose into a refusal.

@@ -1,4 +1,4 @@
-"""How a repository stands, put together from its worker, its row and what was counted last."""
+"""How the repositories and the deep scan stand, put together from who does the work, from rows and from counts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from censusd.catalogue.content import Queue
 from censusd.catalogue.repositories import RepositoryRecord
+from censusd.deepscan.idle import Condition
+from censusd.deepscan.scanner import Scanner
+from censusd.deepscan.sites import SiteRules
 from censusd.filesystem.names import text_of
 from censusd.model import FileState, RepositoryState, ScanPhase
 from censusd.service.collector import Totals
-from censusd.sync.worker import Phase, Worker
+from censusd.sync import ownership
+from censusd.sync.standing import Phase
+from censusd.sync.worker import Worker
 
 
 class Level(StrEnum):
@@ -38,7 +44,11 @@ _LEVELS: Final[Mapping[Phase, Level]] = {
 
 
 def repository_status(
-    worker: Worker, record: RepositoryRecord | None, totals: Totals | None, next_run: datetime | None
+    worker: Worker,
+    record: RepositoryRecord | None,
+    totals: Totals | None,
+    next_run: datetime | None,
+    deep: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that people want to know of one repository, fit for JSON.
 
@@ -47,10 +57,14 @@ def repository_status(
         record: its row, the newest that could be read; None if there is none.
         totals: what was counted last, if it was.
         next_run: when the next pass is scheduled, if this daemon has scheduled one.
+        deep: what the deep scan still has before it; see ``site_status``.
     """
     phase, why = worker.phase, worker.why
     watch = _watch(worker)
     notes = _notes(worker.name, phase, why, record, totals, watch)
+    if deep and deep["given_up"]:
+        what = "1 file" if deep["given_up"] == 1 else f"{deep['given_up']:,} files"
+        notes.append(f"{what} could not be read in three attempts: censusctl problems {worker.name}")
     level = _LEVELS[phase]
     if level in {Level.FINE, Level.BUSY} and notes:
         level = Level.WARNING
@@ -67,7 +81,56 @@ def repository_status(
         "dirty_oldest_seconds": round(worker.dirty_set.oldest_age(), 3),
         "pass": _pass(worker, record, totals),
         "totals": _totals(totals),
+        "deep_scan": deep,
         **_recorded(record, next_run),
+    }
+
+
+def deep_scan_status(
+    scanner: Scanner | None,
+    sites: Mapping[str, SiteRules],
+    queues: Mapping[str, Queue],
+    workers: Mapping[str, int],
+    database: str,
+) -> dict[str, Any] | None:
+    """How the deep scan stands, fit for JSON; None if there is none yet.
+
+    Args:
+        scanner: this process's.
+        sites: how repositories are deep-scanned, by name.
+        queues: what was counted last, by repository.
+        workers: who is at files, in all processes, and at how many.
+        database: why the database cannot be asked, or empty.
+    """
+    if scanner is None:
+        return None
+    status = scanner.status()
+    if database and scanner.condition is not Condition.OFF:
+        status |= {"condition": Condition.DATABASE, "why": database}
+    own = ownership.own_name()
+    # What is looked at only if somebody asks is no backlog.
+    counted = [queue for name, queue in queues.items() if name in sites and sites[name].automatic]
+    return status | {
+        "backlog": sum(queue.backlog for queue in counted),
+        "backlog_bytes": sum(queue.backlog_bytes for queue in counted),
+        "given_up": sum(queue.given_up for queue in queues.values()),
+        "workers": [
+            {"name": owner_name(worker), "own": worker == own, "files": files} for worker, files in workers.items()
+        ],
+    }
+
+
+def site_status(rules: SiteRules | None, queue: Queue | None) -> dict[str, Any] | None:
+    """What the deep scan still has before it in a repository; None if it is never deep-scanned, or nothing is known."""
+    if rules is None or queue is None:
+        return None
+    return {
+        "automatic": rules.automatic,
+        "backlog": queue.backlog,
+        "backlog_bytes": queue.backlog_bytes,
+        "taken": queue.taken,
+        "later": queue.later,
+        "given_up": queue.given_up,
     }
 
 

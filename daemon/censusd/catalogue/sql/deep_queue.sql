@@ -116,17 +116,9 @@ UPDATE deep_scan_claims c
    AND (%(path)s = '' OR d.path = %(path)s OR starts_with(d.path, %(path)s || '/')
         OR CASE d.path WHEN '' THEN f.name ELSE d.path || '/' || f.name END = %(path)s)
 
--- name: quarantined
-SELECT file_path, file_size, attempts, last_error, quarantined_at FROM quarantined_files
- WHERE repository_id = %s ORDER BY file_path LIMIT %s
-
 -- name: count
 SELECT count(*) FILTER (WHERE quarantined_at IS NOT NULL), count(*) FILTER (WHERE lease_expires_at > now())
   FROM deep_scan_claims WHERE repository_id = %s
-
--- name: waiting
-SELECT count(*), coalesce(sum(size), 0)::bigint FROM files
- WHERE repository_id = %s AND scan_phase = 0 AND state = 0
 
 -- name: versions
 SELECT extractor, version FROM deep_scan_extractors WHERE repository_id = %s

@@ -35,13 +35,3 @@ DELETE FROM file_entities WHERE repository_id = %s AND file_id = ANY(%s::bigint[
 INSERT INTO file_entities (repository_id, file_id, entity_id, role, position)
 SELECT %s, * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::float8[])
     ON CONFLICT DO NOTHING
-
--- name: of_file
-SELECT m.kind, m.mime_type, m.title, m.width, m.height, m.duration, m.pages, m.created, m.language, m.latitude,
-       m.longitude, m.details, m.extractor, m.extractor_version, m.extracted_at, m.problem
-  FROM file_metadata m WHERE m.repository_id = %s AND m.file_id = %s
-
--- name: relations_of_file
-SELECT e.kind, e.name, l.role, l.position
-  FROM file_entities l JOIN entities e ON e.repository_id = l.repository_id AND e.id = l.entity_id
- WHERE l.repository_id = %s AND l.file_id = %s ORDER BY e.kind, l.role, l.position, e.name

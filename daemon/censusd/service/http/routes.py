@@ -176,6 +176,17 @@ def _release(call: Call) -> dict[str, Any]:
     return call.controls.release(call.place["name"], wait=_wait(call.arguments), given_up=call.given_up)
 
 
+def _deep_scan(call: Call) -> dict[str, Any]:
+    given = call.arguments
+    path = given.text("path") if "name" in call.place else None
+    return call.controls.deep_scan(call.place.get("name"), path, wait=_wait(given), given_up=call.given_up)
+
+
+def _retry(call: Call) -> dict[str, Any]:
+    path = call.arguments.text("path") if "name" in call.place else None
+    return call.controls.retry(call.place.get("name"), path)
+
+
 def _wait(given: Arguments) -> float | None:
     timeout = given.seconds("timeout", _SCAN_WAIT, LONGEST_WAIT)
     return timeout if given.flag("wait") else None
@@ -190,7 +201,7 @@ ROUTES: Final = (
     Route("GET", "/v1", _index, "this list"),
     Route("GET", "/v1/status", lambda call: call.controls.status(), "how the daemon and every repository stand"),
     Route("GET", "/v1/history", _history, "settled work, the newest first", ("repository", "limit")),
-    Route("GET", "/v1/problems", _problems, "directories that cannot be read", ("repository", "limit")),
+    Route("GET", "/v1/problems", _problems, "directories and files that cannot be read", ("repository", "limit")),
     Route("GET", "/v1/show", _show, "what is on record at an absolute path", ("path",)),
     Route("GET", "/v1/repositories/{name}/show", _show, "what is on record at a path", ("path",)),
     Route("GET", "/v1/repositories/{name}/list", _list, "what is in a directory", ("path", "after", "limit")),
@@ -198,5 +209,9 @@ ROUTES: Final = (
     Route("POST", "/v1/repositories/{name}/scan", _scan, "look at it now", ("path", "verify", "wait", "timeout")),
     Route("POST", "/v1/repositories/{name}/sync", _sync, "wait until it is in step with the disk", ("timeout",)),
     Route("POST", "/v1/repositories/{name}/release", _release, "let held deletions through", ("wait", "timeout")),
+    Route("POST", "/v1/deep-scan", _deep_scan, "look into every file now", ("wait", "timeout")),
+    Route("POST", "/v1/repositories/{name}/deep-scan", _deep_scan, "look into files now", ("path", "wait", "timeout")),
+    Route("POST", "/v1/retry", _retry, "try every file again that could not be read"),
+    Route("POST", "/v1/repositories/{name}/retry", _retry, "try files again that could not be read", ("path",)),
     Route("POST", "/v1/reload", lambda call: call.controls.reload(), "read the configuration again"),
 )

@@ -1,0 +1,210 @@
+"""What the daemon says of the deep scan and of files' content, as people read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from censusd.cli.client import refusal
+from censusd.cli.tables import counted, duration, relative, shortened, size, visible
+
+Answer = Mapping[str, Any]
+
+_LONGEST_VALUE: Final = 400
+_NUMBERED: Final = frozenset({"series", "story_arc"})
+_SELF_EXPLAINED: Final = frozenset({"working", "nothing to do", "off"})
+
+
+def standing(deep: Answer | None) -> list[str]:
+    """How the deep scan stands: a line, and one for each thing that is the matter."""
+    if deep is None:
+        return []
+    condition, why = deep["condition"], deep["why"]
+    if condition in _SELF_EXPLAINED:
+        text = condition
+    else:
+        text = f"waiting because of {_CONDITIONS.get(condition, condition)}: {visible(why)}"
+    parts = [text]
+    if deep["backlog"]:
+        parts.append(
+            f"{counted(deep['backlog'], 'file is', 'files are')} still to be read ({size(deep['backlog_bytes'])})"
+        )
+    if deep["in_flight"]:
+        parts.append(f"at work on {deep['in_flight']:,}")
+    parts += [f"{visible(one['name'])} is at work on {one['files']:,}" for one in deep["workers"] if not one["own"]]
+    lines = [f"deep scan: {'; '.join(parts)}"]
+    if deep["fault"]:
+        lines.append(f"  its worker processes cannot be started: {visible(deep['fault'])}")
+    lines += [
+        f"  {name} files are only hashed: {visible(why)}" for name, why in sorted(deep["missing_extractors"].items())
+    ]
+    return lines
+
+
+def share(one: Answer) -> str:
+    """How much of a repository's files was deep-scanned."""
+    totals = one["totals"]
+    if not totals or not totals["files"]:
+        return "-"
+    if totals["deep"] >= totals["files"]:
+        return "all"
+    percent = 100 * totals["deep"] / totals["files"]
+    return f"{percent:.0f} %" if 1 <= percent < 99 or not totals["deep"] else f"{percent:.1f} %"
+
+
+def scans(answer: Answer) -> tuple[list[str], list[str]]:
+    """What became of deep scans: lines of those that are fine, and of those that are not."""
+    good, bad = [], []
+    for one in answer["scans"]:
+        where = _where(one)
+        if "code" in one:
+            bad.append(_refused(one))
+        elif one["status"] == "accepted":
+            asked = f"{counted(one['asked'], 'file', 'files')} ({size(one['asked_bytes'])}) will be read"
+            good.append(f"{where}: {'; '.join([asked if one['asked'] else 'no file waits', *_besides(one)])}")
+        else:
+            line = f"{where}: {'; '.join([_done(one), *_besides(one)])}"
+            (bad if one["failed"] else good).append(line)
+    return good, bad
+
+
+def retries(answer: Answer) -> list[str]:
+    """What became of retries."""
+    lines = []
+    for one in answer["retries"]:
+        if not one["files"]:
+            lines.append(f"{_where(one)}: no file has failed")
+            continue
+        how = "will be tried again" if one["automatic"] else "may be tried again, with censusctl deep-scan"
+        given_up = f", {one['given_up']:,} of them given up before" if one["given_up"] else ""
+        lines.append(f"{_where(one)}: {counted(one['files'], 'file', 'files')} {how}{given_up}")
+    return lines
+
+
+def failure(one: Answer, now: str) -> tuple[str, str, str, str]:
+    """A row of the table of files that cannot be read."""
+    if one["quarantined_at"]:
+        state = f"given up {relative(one['quarantined_at'], now)}"
+    else:
+        state = _outlook(one["retry_at"], now)
+    return one["repository"], state, visible(one["reason"] or "?"), visible(one["path"])
+
+
+def content(row: Answer, now: str) -> Iterator[tuple[str, object]]:
+    """Name and value of everything that is known of a file's content, or became of the attempt to read it."""
+    yield "content hash", row["content_hash"] or "not known yet"
+    attempt = row["attempt"]
+    if attempt and attempt["worker"]:
+        yield "deep scan", "at this moment"
+    elif attempt and attempt["reason"]:
+        yield "deep scan", _attempt(attempt, now)
+    found = row["content"]
+    if not found:
+        return
+    yield "extractor", f"{found['extractor']} {found['extractor_version']}"
+    yield "content problem", found["problem"]
+    yield "content", " ".join(filter(None, (found["kind"], found["mime_type"] and f"({found['mime_type']})")))
+    yield "title", found["title"]
+    yield "content created", found["created"]
+    yield "language", found["language"]
+    if found["width"] and found["height"]:
+        yield "pixels", f"{found['width']:,} x {found['height']:,}"
+    yield "duration", _clock(found["duration"])
+    yield "pages", found["pages"]
+    if found["latitude"] is not None and found["longitude"] is not None:
+        yield "place", f"{found['latitude']:.6f}, {found['longitude']:.6f}"
+    relations = _relations(found["relations"])
+    yield from relations.items()
+    for name, value in found["details"].items():
+        if name not in relations:
+            yield name, shortened(_value(value), _LONGEST_VALUE)
+
+
+def _attempt(attempt: Answer, now: str) -> str:
+    if attempt["quarantined_at"]:
+        outlook = "given up, until it changes or censusctl retry says so"
+    else:
+        outlook = _outlook(attempt["retry_at"], now)
+    return f"{attempt['reason']} ({outlook})"
+
+
+def _relations(relations: list[Answer]) -> dict[str, str]:
+    """Role -> everybody who has it: ``Ursula K. Le Guin; Virginia Kidd``."""
+    names: dict[str, list[str]] = {}
+    for one in relations:
+        number = f" #{one['position']:g}" if one["role"] in _NUMBERED and one["position"] else ""
+        names.setdefault(one["role"], []).append(one["name"] + number)
+    return {role: shortened("; ".join(those), _LONGEST_VALUE) for role, those in names.items()}
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(one, (str, int, float)) for one in value):
+        return "; ".join(_value(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _clock(seconds: float | None) -> str | None:
+    """``1:02:03``."""
+    if seconds is None:
+        return None
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _done(one: Answer) -> str:
+    if not one["asked"] and not one["files"]:
+        return "no file waits" if not one["taken"] else f"done by another worker, {duration(one['seconds'])}"
+    parts = [f"{counted(one['files'], 'file', 'files')} read"]
+    if one["bytes"]:
+        parts.append(f"{size(one['bytes'])} hashed")
+    if one["failed"]:
+        parts.append(
+            f"{counted(one['failed'], 'file', 'files')} could not be read (censusctl problems {one['repository']})"
+        )
+    if one["put_off"]:
+        parts.append(f"{counted(one['put_off'], 'file', 'files')} changed meanwhile")
+    return f"{', '.join(parts)}, {duration(one['seconds'])}"
+
+
+def _besides(one: Answer) -> Iterator[str]:
+    """What is at a place besides what was asked for."""
+    name = one["repository"]
+    if one["taken"] and one["status"] == "accepted":
+        yield f"at {counted(one['taken'], 'file', 'files')} somebody is at work already"
+    if one["later"]:
+        yield f"{counted(one['later'], 'file', 'files')} failed or changed a moment ago and will be tried later"
+    if one["given_up"]:
+        what = counted(one["given_up"], "file was", "files were")
+        yield f"{what} given up (censusctl problems {name}, censusctl retry {name})"
+
+
+def _where(one: Answer) -> str:
+    scope = one.get("scope", "/")
+    return one["repository"] if scope == "/" else f"{one['repository']}:{visible(scope)}"
+
+
+def _refused(one: Answer) -> str:
+    text = visible(str(refusal(one, one["code"])))
+    return text if text.startswith(one["repository"]) else f"{one['repository']}: {text}"
+
+
+def _outlook(time: str | None, now: str) -> str:
+    """When a file is tried again."""
+    text = relative(time, now)
+    return f"tried again {text if text.startswith('in ') else 'soon'}"
+
+
+_CONDITIONS: Final = {
+    "database": "the database",
+    "hours": "the hours",
+    "changes": "changes",
+    "cpu": "busy processors",
+    "io": "busy disks",
+    "stuck": "a disk",
+}

@@ -1,0 +1,281 @@
+"""Orders for the deep scan: look at this now, try that again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from censusd.catalogue import content, deep_queue
+from censusd.catalogue.connection import Cursor
+from censusd.catalogue.content import Queue
+from censusd.catalogue.repositories import RepositoryRecord
+from censusd.deepscan.demands import Demand
+from censusd.deepscan.idle import Condition
+from censusd.deepscan.scanner import Scanner
+from censusd.deepscan.sites import OPEN, SiteRules
+from censusd.model import ROOT, is_below
+from censusd.service.paths import relative_path
+from censusd.service.reading import Found, Reading
+from censusd.service.refusals import (
+    ConflictError,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+    not_ours,
+    refusing,
+)
+from censusd.service.waiting import GivenUp, WaitingRoom, wait_for
+
+_COUNTED_WITHIN: Final = 25.0
+_LOOK_AGAIN: Final = 0.25
+_COUNTS: Final = ("files", "bytes", "failed", "put_off")
+
+
+class Target(NamedTuple):
+    """What an order is about.
+
+    Attributes:
+        record: the repository.
+        rules: how it is deep-scanned.
+        path: relative path in it.
+        found: the directory or file there.
+    """
+
+    record: RepositoryRecord
+    rules: SiteRules
+    path: str
+    found: Found
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether it is looked at without anybody asking."""
+        return self.rules.automatic and not any(is_below(self.path, one) for one in self.rules.on_demand)
+
+    @property
+    def scope(self) -> str:
+        """The path for people: directories end in a slash."""
+        return f"{self.path}/" if self.found.kind == "directory" else self.path
+
+
+class Order(NamedTuple):
+    """What was asked for: everything that waited at a target then, and the demand for it, if anything did."""
+
+    target: Target
+    queue: Queue
+    demand: Demand | None
+
+
+class DeepScans:
+    """Passes orders on to the deep scan.
+
+    Args:
+        scanner: the one there is; None before it is started.
+        sites: how repositories are deep-scanned, by name; those that never are, are not among them.
+        configured: the names of the repositories that this daemon looks after.
+        reading: the catalogue.
+        not_ready: why there is no scanner yet, or empty.
+        waiting: where requests wait.
+    """
+
+    def __init__(
+        self,
+        scanner: Callable[[], Scanner | None],
+        sites: Callable[[], Mapping[str, SiteRules]],
+        configured: Callable[[], list[str]],
+        reading: Reading,
+        not_ready: Callable[[], str],
+        waiting: WaitingRoom,
+    ) -> None:
+        self._scanner = scanner
+        self._sites = sites
+        self._configured = configured
+        self._reading = reading
+        self._not_ready = not_ready
+        self._waiting = waiting
+
+    def scan(self, name: str, path: str | None, *, wait: float | None, given_up: GivenUp) -> dict[str, Any]:
+        """Look at everything at a path now whose content is not known.
+
+        Args:
+            name: the repository.
+            path: a file or directory in it; None for all of it.
+            wait: seconds to wait until it is done; None not to wait.
+            given_up: asked while waiting.
+        """
+        return self._finish(self._begin(self._target(name, path)), wait, given_up)
+
+    def scan_all(self, *, wait: float | None, given_up: GivenUp) -> list[dict[str, Any]]:
+        """The same in every repository that is deep-scanned; what is refused for one takes the place of its outcome."""
+        deadline = time.monotonic() + (wait or 0.0)
+        outcomes = []
+        # All are asked before any is waited for.
+        for name, order in [(name, self._try(name)) for name in sorted(self._sites())]:
+            try:
+                if isinstance(order, RefusedError):
+                    raise order
+                left = None if wait is None else max(0.0, deadline - time.monotonic())
+                outcomes.append(self._finish(order, left, given_up))
+            except RefusedError as error:
+                outcomes.append({"repository": name, "code": error.code} | error.as_dict())
+        return outcomes
+
+    def retry(self, name: str | None, path: str | None) -> list[dict[str, Any]]:
+        """Forget that files could not be read, so that they are tried again.
+
+        Args:
+            name: the repository; None for all of them.
+            path: a file or directory in it; None for all of it.
+        """
+        names = sorted(self._sites()) if name is None else [name]
+        targets = [self._target(one, path) for one in names]
+        outcomes = []
+        for target in targets:
+            with refusing():
+                outcomes.append(self._forgive(target))
+        if (scanner := self._scanner()) is not None:
+            scanner.look_again()
+        return outcomes
+
+    def _try(self, name: str) -> Order | RefusedError:
+        try:
+            return self._begin(self._target(name, None))
+        except RefusedError as error:
+            return error
+
+    def _begin(self, target: Target) -> Order:
+        queue = self._count(target)
+        return Order(target, queue, self._demand(target) if queue.waiting else None)
+
+    def _finish(self, order: Order, wait: float | None, given_up: GivenUp) -> dict[str, Any]:
+        target, queue = order.target, order.queue
+        outcome = {
+            "repository": target.record.name,
+            "scope": target.scope,
+            "asked": queue.waiting,
+            "asked_bytes": queue.waiting_bytes,
+            "taken": queue.taken,
+            "later": queue.later,
+            "given_up": queue.given_up,
+        }
+        if wait is None:
+            return outcome | {"status": "accepted"}
+        began = time.monotonic()
+        with self._waiting.place():
+            counts = self._see_through(order, began + wait, given_up)
+        return outcome | {"status": "completed", "seconds": round(time.monotonic() - began, 3), **counts}
+
+    def _see_through(self, order: Order, deadline: float, given_up: GivenUp) -> dict[str, int]:
+        """Wait until nothing is left at a place that can be done now, whoever does it. Says what we did of it."""
+        target, queue, demand = order
+        counts = dict.fromkeys(_COUNTS, 0)
+        while True:
+            if demand is not None:
+                self._wait_for(demand, target, deadline - time.monotonic(), given_up)
+                counts = {name: number + getattr(demand, name) for name, number in counts.items()}
+            elif queue.taken:
+                # Another worker is at the rest, here or elsewhere: only the catalogue tells when it is done.
+                self._wait_for(_Pause(), target, deadline - time.monotonic(), given_up)
+            else:
+                return counts
+            queue = self._count(target)
+            demand = self._demand(target) if queue.waiting else None
+
+    def _wait_for(self, awaited: Demand | _Pause, target: Target, timeout: float, given_up: GivenUp) -> None:
+        def late() -> TimedOutError:
+            scope = f":{target.path}" if target.path else ""
+            return TimedOutError(
+                f"{target.record.name}{scope} is not done in time",
+                hint="the work goes on; censusctl status shows how far it is",
+            )
+
+        with refusing():
+            wait_for(awaited, timeout, given_up, late=late)
+
+    def _demand(self, target: Target) -> Demand:
+        scanner = self._scanner()
+        if scanner is None:
+            raise UnavailableError(self._not_ready() or "the deep scan has not begun yet")
+        with refusing():
+            return scanner.demand(target.record.name, target.path)
+
+    def _forgive(self, target: Target) -> dict[str, Any]:
+        def ask(cursor: Cursor) -> tuple[Queue, int]:
+            return _queue(cursor, target), deep_queue.retry(cursor, target.record.id, target.path)
+
+        queue, number = self._reading.read(ask, _COUNTED_WITHIN)
+        return {
+            "repository": target.record.name,
+            "scope": target.scope,
+            "files": number,
+            "given_up": queue.given_up,
+            "automatic": target.is_automatic and self._scans_by_itself(),
+        }
+
+    def _scans_by_itself(self) -> bool:
+        scanner = self._scanner()
+        return scanner is not None and scanner.condition is not Condition.OFF
+
+    def _count(self, target: Target) -> Queue:
+        return self._reading.read(lambda cursor: _queue(cursor, target), _COUNTED_WITHIN)
+
+    def _target(self, name: str, path: str | None) -> Target:
+        """What an order is about.
+
+        Raises:
+            RefusedError: there is no such thing, or its files are never looked at.
+        """
+        records = self._reading.records()
+        record = self._reading.record(name, records)
+        rules = self._sites().get(name)
+        if rules is None:
+            raise self._why_not(name)
+        if record.state not in OPEN:
+            raise UnavailableError(
+                f"{name} is {record.state}" + (f": {record.state_reason}" if record.state_reason else "")
+            )
+        relative = relative_path(path or ROOT, record.root)
+        for never in rules.never:
+            if is_below(relative, never):
+                raise ConflictError(
+                    f"{relative} is never deep-scanned: deep_scan_never of {name} names {never}",
+                    hint="take it out of there, or put it into deep_scan_on_demand",
+                )
+        found = self._reading.find(record, relative)
+        if found is None:
+            raise self._reading.nothing_at(record, relative)
+        return Target(record, rules, relative, found)
+
+    def _why_not(self, name: str) -> RefusedError:
+        if name not in self._configured():
+            return UnavailableError(self._not_ready()) if self._not_ready() else not_ours(name)
+        return ConflictError(
+            f'{name} is never deep-scanned: its deep_scan is "never"',
+            hint='deep_scan = "on-demand" in its [[repository]] allows it when somebody asks',
+        )
+
+
+class _Pause:
+    """A moment to wait."""
+
+    is_done = False
+
+    def __init__(self) -> None:
+        self._over = time.monotonic() + _LOOK_AGAIN
+
+    def wait(self, timeout: float | None = None, /) -> None:
+        left = self._over - time.monotonic()
+        time.sleep(max(0.0, left if timeout is None else min(left, timeout)))
+        if time.monotonic() < self._over:
+            raise TimeoutError
+
+
+def _queue(cursor: Cursor, target: Target) -> Queue:
+    is_file = target.found.kind == "file"
+    return content.queue(
+        cursor,
+        target.record.id,
+        below=ROOT if is_file else target.path,
+        file=target.found.id if is_file else None,
+        outside=target.rules.never,
+    )
