@@ -18,6 +18,7 @@ _R: Final = "repository"
 _STATES: Final = (_R, "state")
 _LAGS: Final = (0.1, 0.25, 0.5, 0.6, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 _DURATIONS: Final = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0)
+_ANSWERS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 1800.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library gives it no types
 # They double the number of series to say when each began, which process_start_time_seconds and zeros say as well.
@@ -93,6 +94,19 @@ ENTITY_LOOKUPS: Final = Counter(
 )
 ENTITIES: Final = Gauge("censusd_entity_cache_entries", "People, series and tags that are kept in memory")
 
+DESCRIBE_PICTURES: Final = Counter(
+    "censusd_describe_pictures", "Pictures that were to be described, by what became of it", ("outcome",)
+)
+DESCRIBE_SECONDS: Final = Histogram(
+    "censusd_describe_request_duration_seconds", "How long the server took, whatever it answered", buckets=_ANSWERS
+)
+DESCRIBE_STATE: Final = Gauge("censusd_describe_state", "1 for what is done about pictures, or why not", ("state",))
+DESCRIBE_BREAKER: Final = Gauge(
+    "censusd_describe_breaker",
+    "1 for what is believed of the server: open if it has failed again and again",
+    ("state",),
+)
+
 DATABASE_UP: Final = Gauge("censusd_database_up", "1 if the last statement reached the database")
 DATABASE_ERRORS: Final = Counter("censusd_database_errors", "Errors that PostgreSQL or its driver gave", ("sqlstate",))
 POOL: Final = Gauge("censusd_database_pool_connections", "Connections that are open", ("state",))
@@ -111,6 +125,15 @@ PHASES: Final = ("starting", "standby", "scanning", "watching", "offline", "wait
 CONDITIONS: Final = ("working", "nothing to do", "off", "stuck", "database", "hours", "changes", "cpu", "io")
 """The values of the label ``state`` of the deep scan."""
 
+DESCRIBE_OUTCOMES: Final = ("described", "failed", "given up", "put off", "skipped")
+"""The values of the label ``outcome``."""
+
+DESCRIBE_STATES: Final = ("working", "nothing to do", "off", "waiting", "server away")
+"""The values of the label ``state`` of what describes pictures."""
+
+BREAKER_STATES: Final = ("closed", "open", "half-open")
+"""The values of the label ``state`` of its breaker."""
+
 _OPERATION_METRICS: Final = (OPERATIONS, OPERATION_SECONDS, FILES_SCANNED, CHANGES)
 _PASS_METRICS: Final = (PASS_RUNNING, PASS_FILES, LAST_PASS, LAST_DRIFT, NEXT_PASS, INTERVAL)
 _DEEP_COUNTERS: Final = (DEEP_FILES, DEEP_BYTES, DEEP_FAILURES)
@@ -126,6 +149,7 @@ GROUPS: Final[Mapping[str, Sequence[MetricWrapperBase]]] = {
         *(LAG, QUEUE, OLDEST, WATCHES, WATCHES_NEEDED, WATCH_LIMIT, UNCOVERED, EVENTS, OVERFLOWS, TIER),
     ),
     "Deep scan": (*(*_DEEP_COUNTERS, *_DEEP_GAUGES, DEEP_CONDITION, DEEP_IN_FLIGHT, ENTITY_LOOKUPS, ENTITIES),),
+    "Descriptions": (DESCRIBE_PICTURES, DESCRIBE_SECONDS, DESCRIBE_STATE, DESCRIBE_BREAKER),
     "Database": (DATABASE_UP, DATABASE_ERRORS, POOL, POOL_LIMIT, POOL_WAITING),
 }
 """Every metric of ours, in the order in which people read of them."""
@@ -149,6 +173,12 @@ for _value in ("hit", "miss"):
     ENTITY_LOOKUPS.labels(_value)
 for _value in CONDITIONS:
     DEEP_CONDITION.labels(_value)
+for _value in DESCRIBE_OUTCOMES:
+    DESCRIBE_PICTURES.labels(_value)
+for _value in DESCRIBE_STATES:
+    DESCRIBE_STATE.labels(_value)
+for _value in BREAKER_STATES:
+    DESCRIBE_BREAKER.labels(_value)
 
 
 def prepare(repository: str) -> None:
