@@ -103,7 +103,7 @@ DESCRIBE_SECONDS: Final = Histogram(
 DESCRIBE_STATE: Final = Gauge("censusd_describe_state", "1 for what is done about pictures, or why not", ("state",))
 DESCRIBE_BREAKER: Final = Gauge(
     "censusd_describe_breaker",
-    "1 for what is believed of the server: open if it has failed again and again",
+    "1 for what is believed of the server: open if it fails again and again",
     ("state",),
 )
 
