@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+
+from censusd import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,20 @@ def parse(text: str) -> list[Family]:
 def families() -> list[Family]:
     """The families of censusd in this process."""
     return parse(generate_latest(REGISTRY).decode())
+
+
+@contextmanager
+def declared() -> Iterator[list[Family]]:
+    """The families of censusd as they are while a repository, its loop and the port are there."""
+    name = "of a test"
+    metrics.prepare(name)
+    metrics.LOOP_AGE.labels(name)
+    metrics.HTTP_REQUESTS.labels(name, "200")
+    try:
+        yield families()
+    finally:
+        metrics.forget(name)
+        metrics.HTTP_REQUESTS.remove(name, "200")
 
 
 def _families(text: str) -> Iterable[Family]:
