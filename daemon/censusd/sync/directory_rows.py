@@ -60,6 +60,8 @@ class DirectoryRows:
         # Rows that stay at their path although another directory is there: they are not candidates for moves any more.
         self._taken: set[int] = set()
         self._unresolved: set[str] = set()
+        # Rows made in this reconcile of directories that nobody has looked into since.
+        self._empty: set[int] = set()
         self.absent: set[int] = set()
         self.hidden: set[int] = set()
 
@@ -68,6 +70,7 @@ class DirectoryRows:
         self._expected.clear()
         self._taken.clear()
         self._unresolved.clear()
+        self._empty.clear()
         self._bare = False
 
     def find(self, cursor: Cursor, plan: Plan, observations: list[Observation]) -> list[Listed]:
@@ -117,6 +120,15 @@ class DirectoryRows:
         """Whether the rows in a directory are known to follow from the listing whose digest is on record."""
         return self._trust_digests and record.state == FileState.PRESENT and not record.troubled
 
+    def take_empty(self, records: Iterable[KnownDirectory]) -> set[int]:
+        """Those of the directories that have no file's row, since they got their own in this reconcile.
+
+        They are expected to get some now, and are not given again.
+        """
+        taken = self._empty.intersection(record.id for record in records)
+        self._empty -= taken
+        return taken
+
     def _look_up(self, cursor: Cursor, plan: Plan, paths: list[str]) -> None:
         """Find the rows of directories that no parent in this reconcile has announced."""
         moved = {record.id for record, _, _ in plan.moved_directories}
@@ -127,6 +139,7 @@ class DirectoryRows:
             (number,) = directories.allocate(cursor, 1)
             root = KnownDirectory(number, directories.ROOT_PARENT, "", ROOT, 0, 0, 0, FileState.PRESENT, None, False)
             plan.new_directories.append(root)
+            self._empty.add(number)
             self._expected[ROOT] = root
 
     def _look_up_moved(self, cursor: Cursor, plan: Plan, paths: list[str]) -> None:
@@ -196,6 +209,7 @@ class DirectoryRows:
                 number, arrival.parent_id, name, arrival.place, 0, arrival.inode, 0, FileState.PRESENT, None, False
             )
             plan.new_directories.append(child)
+            self._empty.add(number)
             self._expected[arrival.place] = child
         return listed
 

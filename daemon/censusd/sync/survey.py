@@ -99,7 +99,7 @@ class Survey:
     ) -> None:
         """Compare the files of every directory whose listing is not the one on record."""
         changed: list[Listed] = []
-        new = {record.id for record in plan.new_directories}
+        new = self._rows.take_empty(each.record for each in listed)
         for each in listed:
             record, seen = each.record, each.seen
             plan.counts.directories += 1
@@ -163,7 +163,7 @@ class Survey:
         names = {
             each.record.id: each.seen.looked
             for each in changed
-            if each.seen.looked and each.record.id not in self.empty
+            if each.seen.looked and each.record.id not in self.empty and each.record.id not in new
         }
         identity = self._repository_id
         return (
