@@ -7,18 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.tools.library import Library
-from tests.tools.scanning import NEVER_IDLE, RULES, scanning, sha256, site, wait_until
-
-
-def hashes(library: Library) -> dict[str, str | None]:
-    """Path -> content hash on record, of every present file."""
-    return dict(library.query("SELECT file_path, content_hash FROM file_records"))
-
-
-def waiting(library: Library) -> int:
-    """How many files wait to be looked at."""
-    ((number,),) = library.query("SELECT count(*) FROM files WHERE scan_phase = 0 AND state = 0")
-    return int(number)
+from tests.tools.scanning import NEVER_IDLE, RULES, hashes, scanning, sha256, site, wait_until, waiting
 
 
 def claims(library: Library) -> int:
@@ -45,7 +34,7 @@ def test_every_file_is_hashed(library: Library) -> None:
     made["large"] = sha256(library.root / "large")
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root)):
-        wait_until(lambda: waiting(library) == 0)
+        wait_until(lambda: not waiting(library))
     assert hashes(library) == made
     assert claims(library) == 0
     ((files, read),) = library.query(

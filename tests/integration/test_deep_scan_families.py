@@ -17,7 +17,7 @@ def test_every_family_is_read_at_once(library: Library) -> None:
     library.reconcile()
     rules = replace(RULES, idle=NEVER_IDLE, batch=1000)
     with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
-        wait_until(lambda: scanner._sites["library"].is_begun)
+        wait_until(lambda: scanner.has_begun("library"))
         assert scanner.status()["missing_extractors"] == {}
         for sample in sample_files():
             file = library.root / sample.path

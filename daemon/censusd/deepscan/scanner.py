@@ -171,6 +171,11 @@ class Scanner:
         self._again.set()
         self._wake()
 
+    def has_begun(self, repository: str) -> bool:
+        """Whether a repository's files may be looked at: it is on record, and what can look at them is known."""
+        site = self._sites.get(repository)
+        return site is not None and site.record is not None and site.is_begun
+
     @property
     def is_alive(self) -> bool:
         """Whether the loop runs."""

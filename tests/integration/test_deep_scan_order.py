@@ -1,0 +1,126 @@
+"""What the deep scan looks at, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from censusd.catalogue.connection import Catalogue
+from tests.tools.library import Library
+from tests.tools.scanning import (
+    NEVER_IDLE,
+    RULES,
+    hashes,
+    scanning,
+    sha256,
+    site,
+    wait_until,
+    waiting,
+)
+
+
+def test_never_on_demand_and_first(library: Library) -> None:
+    for path in ("raw/a", "raw/b/c", "big/d", "e", "inbox/f"):
+        library.write(path, path)
+    library.reconcile()
+    rules: Callable[..., Any] = lambda: site(library.root, never=("raw",), on_demand=("big",), first=("inbox",))  # noqa: E731
+    catalogue = library.repository.catalogue
+    with scanning(catalogue, rules(), rules=replace(RULES, workers=1, batch=1)) as scanner:
+        wait_until(lambda: waiting(library) == {"raw/a", "raw/b/c", "big/d"})
+        scanner.demand("library", "").wait(60)
+        assert waiting(library) == {"raw/a", "raw/b/c"}
+    changes = dict(library.query("SELECT file_path, change_number FROM file_records"))
+    assert changes["inbox/f"] < changes["e"] < changes["big/d"]
+
+
+def test_the_last_changes_come_first(library: Library) -> None:
+    for path in ("a", "b", "c", "d"):
+        library.write(path, path)
+        library.reconcile()
+    with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, workers=1, batch=1)):
+        wait_until(lambda: not waiting(library))
+    changes = dict(library.query("SELECT file_path, change_number FROM file_records"))
+    assert sorted(changes, key=lambda path: changes[path]) == ["d", "c", "b", "a"]
+
+
+def test_a_burst_becomes_backlog(library: Library) -> None:
+    library.reconcile()
+    rules = replace(RULES, idle=NEVER_IDLE, batch=10)
+    with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
+        wait_until(lambda: scanner.has_begun("library"))
+        for number in range(100):
+            library.write(f"f{number}", str(number))
+        library.reconcile()
+        wait_until(lambda: len(waiting(library)) <= 90)
+        library.write("last", "x")
+        library.reconcile()
+        wait_until(lambda: "last" not in waiting(library))
+        assert len(waiting(library)) >= 80
+
+
+def test_only_on_demand(library: Library) -> None:
+    library.write("file")
+    library.reconcile()
+    with scanning(library.repository.catalogue, site(library.root, automatic=False)) as scanner:
+        library.write("new")
+        library.reconcile()
+        demand = scanner.demand("library", "file")
+        demand.wait(60)
+        assert waiting(library) == {"new"}
+        with pytest.raises(Exception, match="nothing on record at no/such"):
+            scanner.demand("library", "no/such").wait(60)
+        with pytest.raises(Exception, match="not on record"):
+            scanner.demand("other", "").wait(60)
+
+
+def test_a_root_that_is_gone_costs_nobody_an_attempt(library: Library) -> None:
+    for number in range(30):
+        library.write(f"f{number}")
+    library.reconcile()
+    root = library.root
+    root.rename(root.parent / "away")
+    root.mkdir()
+    with scanning(library.repository.catalogue, site(root)) as scanner:
+        wait_until(lambda: scanner._sites["library"].rest_until > 0)
+        wait_until(lambda: not library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL"))
+    assert len(waiting(library)) == 30
+    assert library.query("SELECT max(attempts), max(put_off) FROM deep_scan_claims") == [(0, 0)]
+    root.rmdir()
+    (root.parent / "away").rename(root)
+    with scanning(library.repository.catalogue, site(root)):
+        wait_until(lambda: not waiting(library))
+
+
+def test_other_rules_take_effect_without_a_restart(library: Library, make_library: Callable[..., Library]) -> None:
+    other = make_library(library.root.parent / "other", "other")
+    for one in (library, other):
+        one.write("file", one.root.name)
+        one.reconcile()
+    held = replace(RULES, idle=NEVER_IDLE)
+    with scanning(library.repository.catalogue, site(library.root), rules=held) as scanner:
+        wait_until(lambda: str(scanner.condition) == "changes")
+        scanner.reconfigure(RULES, [site(library.root), site(other.root, "other")])
+        wait_until(lambda: not waiting(library))
+        scanner.reconfigure(RULES, [site(library.root)])
+        library.write("again")
+        library.reconcile()
+        wait_until(lambda: not waiting(library))
+
+
+def test_the_database_may_be_away_for_a_while(library: Library, database: str) -> None:
+    for number in range(200):
+        library.write(f"f{number}", str(number))
+    library.reconcile()
+    with Catalogue(database) as catalogue, scanning(catalogue, site(library.root), rules=replace(RULES, batch=5)):
+        wait_until(lambda: len(waiting(library)) < 190)
+        for _ in range(5):
+            library.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            )
+        wait_until(lambda: not waiting(library))
+    assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
+    assert library.query("SELECT max(attempts) FROM deep_scan_claims") == [(None,)]

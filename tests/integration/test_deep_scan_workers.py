@@ -1,0 +1,138 @@
+"""Several workers share the work, and whoever is killed loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from dataclasses import replace
+
+from censusd.catalogue import deep_queue
+from censusd.catalogue.deep_queue import Selection
+from tests.tools.library import Library
+from tests.tools.scanning import (
+    RULES,
+    claim,
+    found,
+    hashes,
+    scanning,
+    sha256,
+    site,
+    wait_until,
+    waiting,
+    write,
+)
+
+
+def test_two_scanners_share_the_work(library: Library) -> None:
+    for number in range(300):
+        library.write(f"d{number % 5}/f{number}", f"{number}")
+    library.reconcile()
+    with (
+        scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, batch=10)),
+        scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, batch=10)),
+    ):
+        wait_until(lambda: not waiting(library))
+    assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
+    # Each file was written once, whoever wrote it.
+    assert library.query("SELECT sum(files_scanned), sum(problems) FROM sync_operations WHERE trigger = 'idle'") == [
+        (300, 0)
+    ]
+    assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]
+
+
+def test_nobody_gets_what_another_has(library: Library) -> None:
+    for number in range(500):
+        library.write(f"f{number}")
+    library.reconcile()
+    got: list[int] = []
+    lock = threading.Lock()
+
+    def take(worker: str) -> None:
+        while True:
+            with library.repository.catalogue.transaction() as cursor:
+                identity = library.repository.id
+                claim = deep_queue.claim(cursor, identity, worker, Selection(), most=7, lease=60)
+            with lock:
+                got.extend(file.id for file in claim.files)
+            if not claim.more:
+                return
+
+    threads = [threading.Thread(target=take, args=(f"w{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    twice = [number for number, count in Counter(got).items() if count > 1]
+    assert not twice
+    # What was locked in the very moment that somebody looked is left for the next look.
+    assert len(got) + len(claim(library)) == 500
+
+
+def test_a_lease_that_ran_out_is_an_attempt_and_whoever_comes_late_overwrites_nothing(library: Library) -> None:
+    library.write("file")
+    library.reconcile()
+    (file,) = claim(library, "dead")
+    assert claim(library, "other") == []
+    with library.repository.catalogue.transaction() as cursor:
+        assert deep_queue.workers(cursor) == ["dead"]
+        assert deep_queue.expire(cursor, ["dead"]) == 1
+    (again,) = claim(library, "other")
+    assert (again.id, again.attempts) == (file.id, 1)
+    # The first was not dead after all: what it has found is right, and the other's is not needed any more.
+    assert write(library, [found(file)], "dead").files == 1
+    assert write(library, [found(again)], "other").overtaken == 1
+    assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]
+
+
+_SCANNER = """
+import sys
+from censusd.catalogue.connection import Catalogue
+from tests.tools.scanning import RULES, site
+from censusd.deepscan.scanner import Scanner
+from dataclasses import replace
+from pathlib import Path
+dsn, root, name = sys.argv[1:]
+with Catalogue(dsn) as catalogue:
+    scanner = Scanner(catalogue, replace(RULES, batch=5), [site(Path(root))], name)
+    scanner.start()
+    scanner.join()
+"""
+
+
+def test_kill_9_of_a_whole_scanner_loses_nothing(library: Library, database: str) -> None:
+    for number in range(400):
+        library.write(f"d{number % 5}/f{number}", f"{number}" * 50)
+    library.reconcile()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for round_ in range(3):
+        before = len(waiting(library))
+        command = [sys.executable, "-B", "-c", _SCANNER, database, str(library.root), f"killed {round_}"]
+        process = subprocess.Popen(command, env=environment)
+        wait_until(lambda: len(waiting(library)) < before - 20)  # noqa: B023
+        process.send_signal(signal.SIGKILL)
+        process.wait(60)
+    assert waiting(library)
+    ((left,),) = library.query("SELECT count(*) FROM deep_scan_claims WHERE lease_expires_at > now()")
+    catalogue = library.repository.catalogue
+    with scanning(catalogue, site(library.root)) as scanner:
+        scanner._is_gone = lambda name: name.startswith("killed")
+        scanner._introduced = False
+        wait_until(lambda: not waiting(library))
+    assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
+    assert library.query("SELECT sum(files_scanned) FROM sync_operations WHERE trigger = 'idle'") == [(400,)]
+    assert left < 100
+
+
+def test_stopping_is_prompt_inside_a_large_file_and_lets_go(library: Library) -> None:
+    with (library.root / "large").open("wb") as file:
+        file.truncate(1 << 40)
+    library.write("small")
+    library.reconcile()
+    with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, workers=1)):
+        wait_until(lambda: waiting(library) == {"large"})
+        wait_until(lambda: bool(library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL")))
+    assert library.query("SELECT worker, attempts FROM deep_scan_claims") == [(None, 0)]
