@@ -11,7 +11,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from censusd import metrics
 from censusd.deepscan.idle import Condition
-from censusd.sync.worker import Phase
+from censusd.sync.standing import Phase
 from tests.tools.metrics import Family, families
 
 DECLARED = [metric for group in metrics.GROUPS.values() for metric in group]
