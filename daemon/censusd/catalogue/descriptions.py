@@ -56,6 +56,7 @@ class Picture:
         change_number: of its row.
         content_hash: sha256.
         mime_type: by its content.
+        orientation: how it has to be turned, as Exif numbers it.
     """
 
     id: int
@@ -68,6 +69,7 @@ class Picture:
     change_number: int
     content_hash: bytes
     mime_type: str | None
+    orientation: int = 1
 
 
 @dataclass(frozen=True, slots=True)

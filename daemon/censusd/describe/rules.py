@@ -113,3 +113,11 @@ class DescribeRules:
     language: str = ""
     timeout: float = 120.0
     largest: int = 20 << 20
+
+    def why_unfit(self, mime_type: str | None, size: int) -> str:
+        """Why a file of this type and size is not sent, or an empty text."""
+        if mime_type not in TYPES:
+            return f"{mime_type or 'a picture of unknown type'} is not sent: only JPEG, PNG and WebP are"
+        if size > self.largest:
+            return f"it has {size:,} bytes, and describe.max_size is {self.largest:,}"
+        return ""

@@ -8,7 +8,8 @@ WITH page AS MATERIALIZED (
 ), reached AS (
     SELECT change_number, id FROM page ORDER BY change_number, id LIMIT 1
 ), wanted AS (
-    SELECT p.id, d.path, p.name, p.size, p.mtime_ns, p.ctime_ns, p.inode, p.change_number, p.content_hash, m.mime_type
+    SELECT p.id, d.path, p.name, p.size, p.mtime_ns, p.ctime_ns, p.inode, p.change_number, p.content_hash, m.mime_type,
+           CASE WHEN m.details->>'orientation' ~ '^[2-8]$' THEN (m.details->>'orientation')::integer ELSE 1 END AS orientation
       FROM page p
       JOIN file_metadata m ON m.repository_id = %(repository)s AND m.file_id = p.id
        AND m.kind IN ('image', 'generated_image')
@@ -22,15 +23,17 @@ WITH page AS MATERIALIZED (
                                AND NOT (c.skipped AND m.mime_type = ANY(%(types)s::text[]) AND p.size <= %(largest)s)))
 )
 SELECT r.change_number, r.id, w.id, w.path, w.name, w.size, w.mtime_ns, w.ctime_ns, w.inode, w.change_number,
-       w.content_hash, w.mime_type
+       w.content_hash, w.mime_type, w.orientation
   FROM reached r LEFT JOIN wanted w ON true
  ORDER BY w.change_number DESC, w.id DESC
 
 -- name: due
-SELECT f.id, f.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.change_number, c.content_hash, f.mime_type
+SELECT f.id, f.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.change_number, c.content_hash, f.mime_type,
+       f.orientation
   FROM description_claims c
  CROSS JOIN LATERAL (
-    SELECT f.id, d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.change_number, m.mime_type
+    SELECT f.id, d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.change_number, m.mime_type,
+           CASE WHEN m.details->>'orientation' ~ '^[2-8]$' THEN (m.details->>'orientation')::integer ELSE 1 END AS orientation
       FROM files f
       JOIN file_metadata m ON m.repository_id = f.repository_id AND m.file_id = f.id
        AND m.kind IN ('image', 'generated_image')
