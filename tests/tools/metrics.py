@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from censusd import metrics
+from censusd import __version__, metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def declared() -> Iterator[list[Family]]:
     metrics.prepare(name)
     metrics.LOOP_AGE.labels(name)
     metrics.HTTP_REQUESTS.labels(name, "200")
+    metrics.BUILD.info({"version": __version__})
     try:
         yield families()
     finally:

@@ -134,7 +134,7 @@ def test_a_runbook_names_orders_that_there_are(name: str) -> None:
         for line in "".join(code).splitlines():
             words = shlex.split(line, comments=True)
             if words[:1] == ["censusctl"]:
-                assert parser().parse_args(words[1:])
+                assert parser().parse_args(words[1:]).command == words[1]
 
 
 @pytest.mark.parametrize("name", runbooks())

@@ -1,0 +1,47 @@
+"""Writes what is made from declarations and committed: docs/metrics.md, and the dashboards in etc/grafana.
+
+.venv/bin/python .ci/generate.py            writes what has changed
+.venv/bin/python .ci/generate.py --check    only says what would change; the exit status is 1 if anything would
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from generators.metrics_page import metrics_page
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def generated() -> Iterator[tuple[str, str]]:
+    """Path in the checkout and text of every file that is generated."""
+    yield "docs/metrics.md", metrics_page()
+    if find_spec("grafana_foundation_sdk") is None:
+        print("The dashboards are left out: grafana-foundation-sdk is not installed.", file=sys.stderr)
+        return
+    from generators.dashboards import dashboards  # noqa: PLC0415 - see above
+
+    for name, text in dashboards():
+        yield f"etc/grafana/dashboards/{name}", text
+
+
+def main(arguments: list[str]) -> int:
+    """Write, or compare. Returns the exit status."""
+    changed = 0
+    for name, text in generated():
+        path = CHECKOUT / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        changed += 1
+        print(name)
+        if "--check" not in arguments:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return int("--check" in arguments and changed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
