@@ -48,10 +48,13 @@ UPDATE directories AS d
   FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u (id, kind, problem), repositories r
  WHERE d.repository_id = %s AND d.id = u.id AND r.id = d.repository_id
 
+-- Here and below: UNION, not UNION ALL. It counts nothing twice, and ends whatever the rows say, even of a directory that
+-- is in itself.
+
 -- name: unseen_below
 WITH RECURSIVE below AS (
     SELECT id FROM directories WHERE repository_id = %(repository)s AND parent_id = ANY(%(ids)s::bigint[]) AND state = 0
-    UNION ALL
+    UNION
     SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id
      WHERE d.repository_id = %(repository)s AND d.state = 0
 )
@@ -74,7 +77,7 @@ UPDATE directories SET parent_id = %s, name = %s, change_number = %s WHERE repos
 -- name: move_paths
 WITH RECURSIVE below AS (
     SELECT id FROM directories WHERE repository_id = %(repository)s AND id = %(id)s
-    UNION ALL
+    UNION
     SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id WHERE d.repository_id = %(repository)s
 )
 UPDATE directories d SET path = %(new)s || substr(d.path, length(top.path) + 1), change_number = %(change)s,
@@ -89,15 +92,16 @@ UPDATE directories SET state = 0, missing_since = NULL, digest = NULL, change_nu
  WHERE repository_id = %s AND id = ANY(%s::bigint[])
 
 -- name: below
+-- A path is longer than those of the directories above it.
 WITH RECURSIVE below AS (
-    SELECT id, 0 AS depth FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[])
-    UNION ALL
-    SELECT d.id, depth + 1 FROM directories d JOIN below ON d.parent_id = below.id
+    SELECT id, path FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[])
+    UNION
+    SELECT d.id, d.path FROM directories d JOIN below ON d.parent_id = below.id
      WHERE d.repository_id = %(repository)s
 )
 SELECT id, (SELECT count(*) FROM files f
              WHERE f.repository_id = %(repository)s AND f.directory_id = below.id AND f.state <> 1)
-  FROM below ORDER BY depth DESC
+  FROM below ORDER BY length(path) DESC
 
 -- name: withdraw
 UPDATE directories SET state = %(state)s, digest = NULL, change_number = %(change)s,
@@ -108,7 +112,7 @@ UPDATE directories SET state = %(state)s, digest = NULL, change_number = %(chang
 -- name: files_below
 WITH RECURSIVE below AS (
     SELECT id FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[])
-    UNION ALL
+    UNION
     SELECT d.id FROM directories d JOIN below ON d.parent_id = below.id WHERE d.repository_id = %(repository)s
 )
 SELECT count(*) FROM files f JOIN below ON f.directory_id = below.id
