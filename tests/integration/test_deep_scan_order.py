@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -23,17 +22,16 @@ from tests.tools.scanning import (
 
 
 def test_never_on_demand_and_first(library: Library) -> None:
-    for path in ("raw/a", "raw/b/c", "big/d", "e", "inbox/f"):
+    for path in ("raw/a", "raw/b/c", "big/d", "inbox/f", "photos/2024/g", "e"):
         library.write(path, path)
-    library.reconcile()
-    rules: Callable[..., Any] = lambda: site(library.root, never=("raw",), on_demand=("big",), first=("inbox",))  # noqa: E731
-    catalogue = library.repository.catalogue
-    with scanning(catalogue, rules(), rules=replace(RULES, workers=1, batch=1)) as scanner:
+        library.reconcile()
+    rules = site(library.root, never=("raw",), on_demand=("big",), first=("inbox", "photos/2024"))
+    with scanning(library.repository.catalogue, rules, rules=replace(RULES, workers=1, batch=1)) as scanner:
         wait_until(lambda: waiting(library) == {"raw/a", "raw/b/c", "big/d"})
         scanner.demand("library", "").wait(60)
         assert waiting(library) == {"raw/a", "raw/b/c"}
     changes = dict(library.query("SELECT file_path, change_number FROM file_records"))
-    assert changes["inbox/f"] < changes["e"] < changes["big/d"]
+    assert changes["inbox/f"] < changes["photos/2024/g"] < changes["e"] < changes["big/d"]
 
 
 def test_the_last_changes_come_first(library: Library) -> None:

@@ -10,8 +10,13 @@ import threading
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from censusd.catalogue import deep_queue
 from censusd.catalogue.deep_queue import Selection
+from censusd.deepscan import process
+from censusd.deepscan.idle import Condition
+from censusd.errors import CensusError
 from tests.tools.library import Library
 from tests.tools.scanning import (
     RULES,
@@ -72,7 +77,7 @@ def test_nobody_gets_what_another_has(library: Library) -> None:
     assert len(got) + len(claim(library)) == 500
 
 
-def test_a_lease_that_ran_out_is_an_attempt_and_whoever_comes_late_overwrites_nothing(library: Library) -> None:
+def test_whoever_comes_late_overwrites_nothing(library: Library) -> None:
     library.write("file")
     library.reconcile()
     (file,) = claim(library, "dead")
@@ -81,11 +86,34 @@ def test_a_lease_that_ran_out_is_an_attempt_and_whoever_comes_late_overwrites_no
         assert deep_queue.workers(cursor) == ["dead"]
         assert deep_queue.expire(cursor, ["dead"]) == 1
     (again,) = claim(library, "other")
-    assert (again.id, again.attempts) == (file.id, 1)
+    assert (again.id, again.attempts) == (file.id, 0)
     # The first was not dead after all: what it has found is right, and the other's is not needed any more.
     assert write(library, [found(file)], "dead").files == 1
     assert write(library, [found(again)], "other").overtaken == 1
     assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]
+
+
+def test_files_whose_worker_ends_are_never_given_up_but_left_alone_for_ever_longer(library: Library) -> None:
+    library.write("file")
+    library.reconcile()
+
+    def taken_after(seconds: float) -> bool:
+        shift = "UPDATE deep_scan_claims SET lease_expires_at = now() - make_interval(secs => %s)"
+        library.query(shift, seconds)
+        return bool(claim(library, "another"))
+
+    assert claim(library, "first")
+    for _ in range(3):
+        assert taken_after(0.001)
+    assert not taken_after(7)
+    assert taken_after(9)
+    assert not taken_after(15)
+    assert taken_after(17)
+    for _ in range(20):
+        assert taken_after(5000)
+    assert library.query("SELECT attempts, quarantined_at, last_error FROM deep_scan_claims") == [
+        (0, None, "its worker ended without a word")
+    ]
 
 
 _SCANNER = """
@@ -111,16 +139,14 @@ def test_kill_9_of_a_whole_scanner_loses_nothing(library: Library, database: str
     for round_ in range(3):
         before = len(waiting(library))
         command = [sys.executable, "-B", "-c", _SCANNER, database, str(library.root), f"killed {round_}"]
-        process = subprocess.Popen(command, env=environment)
+        scanner = subprocess.Popen(command, env=environment)
         wait_until(lambda: len(waiting(library)) < before - 20)  # noqa: B023
-        process.send_signal(signal.SIGKILL)
-        process.wait(60)
+        scanner.send_signal(signal.SIGKILL)
+        scanner.wait(60)
     assert waiting(library)
     ((left,),) = library.query("SELECT count(*) FROM deep_scan_claims WHERE lease_expires_at > now()")
     catalogue = library.repository.catalogue
-    with scanning(catalogue, site(library.root)) as scanner:
-        scanner._is_gone = lambda name: name.startswith("killed")
-        scanner._introduced = False
+    with scanning(catalogue, site(library.root), is_gone=lambda name: name.startswith("killed")):
         wait_until(lambda: not waiting(library))
     assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
     assert library.query("SELECT sum(files_scanned) FROM sync_operations WHERE trigger = 'idle'") == [(400,)]
@@ -136,3 +162,20 @@ def test_stopping_is_prompt_inside_a_large_file_and_lets_go(library: Library) ->
         wait_until(lambda: waiting(library) == {"large"})
         wait_until(lambda: bool(library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL")))
     assert library.query("SELECT worker, attempts FROM deep_scan_claims") == [(None, 0)]
+
+
+def test_worker_processes_that_do_not_start_are_said_and_tried_again(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.write("file")
+    library.reconcile()
+    monkeypatch.setattr(process, "_BOOTSTRAP", "raise SystemExit(4)")
+    with scanning(library.repository.catalogue, site(library.root)) as scanner:
+        wait_until(lambda: scanner.condition is Condition.STUCK)
+        assert "status 4" in scanner.status()["why"]
+        with pytest.raises(CensusError, match="status 4"):
+            scanner.demand("library", "").wait(60)
+        monkeypatch.undo()
+        wait_until(lambda: not waiting(library))
+        wait_until(lambda: scanner.condition is Condition.NOTHING)
+    assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]

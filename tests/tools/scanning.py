@@ -17,8 +17,9 @@ from censusd.catalogue.deep_queue import ClaimedFile, Selection
 from censusd.catalogue.metadata import EntityCache
 from censusd.deepscan.idle import IdleRules
 from censusd.deepscan.messages import Finding, Outcome
-from censusd.deepscan.scanner import Adopt, Scanner, ScanRules
+from censusd.deepscan.scanner import Scanner, ScanRules
 from censusd.deepscan.sites import Result, SiteRules, Stretch
+from censusd.deepscan.twins import Adopt
 from censusd.deepscan.writer import Writer, Written
 from censusd.filesystem.names import text_of
 from censusd.model import Trigger
@@ -47,10 +48,15 @@ def site(root: Path, name: str = "library", **rules: Any) -> SiteRules:
 
 @contextmanager
 def scanning(
-    catalogue: Catalogue, *sites: SiteRules, rules: ScanRules = RULES, worker: str = "", adopt: Adopt | None = None
+    catalogue: Catalogue,
+    *sites: SiteRules,
+    rules: ScanRules = RULES,
+    worker: str = "",
+    adopt: Adopt | None = None,
+    is_gone: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[Scanner]:
     """A scanner at work."""
-    scanner = Scanner(catalogue, rules, sites, worker or f"test {uuid.uuid4()}", adopt=adopt)
+    scanner = Scanner(catalogue, rules, sites, worker or f"test {uuid.uuid4()}", adopt=adopt, is_gone=is_gone)
     scanner.start()
     try:
         yield scanner

@@ -21,6 +21,8 @@ MOST_ATTEMPTS: Final = 3
 """After so many failures a file is quarantined."""
 
 _FAILED_DELAY: Final = 60.0
+_LOST_DELAY: Final = 8.0
+_LOST_OFTEN: Final = 3
 _PUT_OFF_DELAY: Final = 2.0
 _LARGEST: Final = (1 << 63) - 1
 
@@ -131,8 +133,9 @@ def claim(cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *
         most: how many.
         lease: seconds after which others may take them, unless the lease is renewed.
 
-    Returns:
-        What was had. Files with ``MOST_ATTEMPTS`` attempts have outlived that many workers, and are to be quarantined.
+    A claim whose lease ran out is the trace of a worker that ended as a whole, with everything that it was at. Nobody
+    knows which file it was, or whether it was any, so that it counts as no attempt; but a file to which that happens
+    again and again is left alone for ever longer, so that it cannot take one worker after the other with it.
     """
     values = {
         "repository": repository_id,
@@ -145,7 +148,11 @@ def claim(cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *
         "outside": list(wanted.outside),
         "most": most,
         "lease": lease,
+        "lost_delay": _LOST_DELAY,
+        "lost_often": _LOST_OFTEN,
     }
+    # Should the server forget a claim in a crash, something is looked at twice: nothing that is worth waiting for.
+    cursor.execute(_SQL.in_no_hurry)
     cursor.execute(_SQL.claim, values)
     rows = cursor.fetchall()
     # Where there are no attempts, somebody else was quicker.
@@ -227,12 +234,6 @@ def fail(
     }
     cursor.execute(_SQL.fail, values)
     return {number for number, quarantined in cursor if quarantined}
-
-
-def quarantine(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int]) -> None:
-    """Give files up, for the reason on record, until they change or somebody asks to try again."""
-    if ids:
-        cursor.execute(_SQL.quarantine, (repository_id, list(ids), worker))
 
 
 def renew(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int], lease: float) -> None:

@@ -14,6 +14,7 @@ from censusd.deepscan.work import Work
 from censusd.model import Trigger
 
 _STOPPED_FOR_LONG: Final = 60.0
+_DEAD_DISK: Final = "its workers wait for a disk that does not answer"
 
 
 class Backlog:
@@ -70,7 +71,7 @@ class Backlog:
                 quiet=self._quiet(),
                 database_waits=database_waits,
                 load=load,
-                stuck=self._work.idle.is_stuck,
+                stuck=_DEAD_DISK if self._work.idle.is_stuck else self._work.fault,
             ),
         )
         self._hold(time.monotonic())
@@ -115,12 +116,11 @@ class Backlog:
             again: also those on which there may be something only because time has passed.
         """
         sites = [site for site in self._sites.values() if site.rules.automatic and site.is_open(now)]
-        for first in (True, False):
-            for site in sites:
-                for lane in site.lanes:
-                    change = site.record.change_number if site.record else 0
-                    if (lane.below is not None) is first and lane.has_more(change, now, again=again):
-                        yield site, lane
+        ways = [(lane.below is None, rank, site, lane) for site in sites for rank, lane in enumerate(site.lanes)]
+        for _, _, site, lane in sorted(ways, key=lambda way: way[:2]):
+            change = site.record.change_number if site.record else 0
+            if lane.has_more(change, now, again=again):
+                yield site, lane
 
     def _hold(self, now: float) -> None:
         """What is under way stops while something holds it back; if that takes long, it is given up."""
@@ -137,7 +137,7 @@ class Backlog:
 
     def _tell(self, why: str) -> None:
         condition = self._verdict
-        if condition is not Condition.OFF and not self._work.idle.pending:
+        if condition not in {Condition.OFF, Condition.STUCK} and not self._work.idle.pending:
             waiting = any(True for _ in self._lanes(time.monotonic(), again=False))
             if not waiting or condition is Condition.WORKING:
                 condition, why = Condition.NOTHING, ""

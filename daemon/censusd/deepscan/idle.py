@@ -19,7 +19,7 @@ class Condition(StrEnum):
     NOTHING = "nothing to do"
     OFF = "off"
     STUCK = "stuck"
-    """Its workers wait for a disk that does not answer."""
+    """Its workers wait for a disk that does not answer, or cannot be started."""
     DATABASE = "database"
     HOURS = "hours"
     CHANGES = "changes"
@@ -108,7 +108,7 @@ class Conditions:
         quiet: seconds since a file was last found changed; None for very long. 0 while a pass is running.
         database_waits: why the database had better be left alone, or empty.
         load: what others do to this machine.
-        stuck: whether the kernel does not let the workers go.
+        stuck: why nothing can be looked at, whatever else is the case; or empty.
     """
 
     backlog: bool
@@ -117,17 +117,17 @@ class Conditions:
     quiet: float | None = None
     database_waits: str = ""
     load: Load = Load()
-    stuck: bool = False
+    stuck: str = ""
 
 
 def decide(rules: IdleRules, conditions: Conditions) -> tuple[Condition, str]:
     """What to do about the backlog, and why, in a few words for people."""
     if not rules.enabled:
         return Condition.OFF, "it is switched off"
+    if conditions.stuck:
+        return Condition.STUCK, conditions.stuck
     if not conditions.backlog:
         return Condition.NOTHING, ""
-    if conditions.stuck:
-        return Condition.STUCK, "its workers wait for a disk that does not answer"
     if rules.staleness is not None and conditions.waited is not None and conditions.waited > rules.staleness:
         return Condition.WORKING, f"something has waited for {conditions.waited / 86400:.1f} days"
     if rules.hours and not any(window.holds(conditions.now.time()) for window in rules.hours):

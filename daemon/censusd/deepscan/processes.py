@@ -73,6 +73,11 @@ class Processes:
         return len(self._waiting) + sum(len(process.jobs) for process in self._processes)
 
     @property
+    def is_of_use(self) -> bool:
+        """Whether there is a worker that has started well."""
+        return any(process.greeting is not None for process in self._processes)
+
+    @property
     def is_stuck(self) -> bool:
         """Whether the kernel does not let workers end, because a disk does not answer, so that no more are started."""
         self._lost = [process for process in self._lost if process.is_running]

@@ -43,6 +43,9 @@ def worker_lost(repository: str, file: ClaimedFile, why: str) -> None:
 
 def stretch_over(repository: str, stretch: Stretch, cache: EntityCache) -> None:
     """One line about a time of work that is over."""
+    if not stretch.operation_id:
+        # Nothing came of it: what was to be looked at was not what the catalogue says, or was given up.
+        return
     counts, seconds = stretch.counts, stretch.last - stretch.began
     metrics.OPERATIONS.labels(repository, OperationType.DEEP_SCAN, OperationStatus.COMPLETED).inc()
     metrics.OPERATION_SECONDS.labels(repository, OperationType.DEEP_SCAN).observe(seconds)

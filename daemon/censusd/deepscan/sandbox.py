@@ -58,6 +58,7 @@ def enter(limits: Limits) -> dict[str, str]:
         Layer -> empty if it holds, else why it does not.
     """
     layers: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("out of memory", _go_first),
         ("cpu priority", lambda: _low_cpu_priority(limits.nice)),
         ("disk priority", lambda: _low_disk_priority(limits.nice)),
         ("limits", lambda: _limit(limits)),
@@ -75,6 +76,12 @@ def enter(limits: Limits) -> dict[str, str]:
         else:
             report[name] = ""
     return report
+
+
+def _go_first() -> None:
+    """Where memory runs out, a worker goes, and neither its parent nor the database."""
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
 
 
 def _low_cpu_priority(nice: int) -> None:

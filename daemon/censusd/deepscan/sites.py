@@ -54,7 +54,7 @@ class Stretch:
         scope: what is looked at, for people.
         operation_id: its row in the journal, once there is one.
         counts: what was done.
-        began: monotonic seconds.
+        began: monotonic seconds, when the first of its files were claimed.
         last: monotonic seconds of the last batch.
     """
 
@@ -136,7 +136,7 @@ class Site:
         seen: the change number up to which recent changes were looked at; None before the first look.
         compared: the change number up to which missing files were looked for elsewhere.
         compare_after: monotonic seconds before which that is not done again, because nobody wanted to know.
-        lanes: the backlog, the files that come first first.
+        lanes: the backlog, by priority: what comes first, and everything.
         rest_until: monotonic seconds until which its disk is left alone, because it did not answer.
         stretches: the work that is under way, by trigger.
         waited: seconds that the oldest of its files has waited, when that was asked last.
@@ -162,8 +162,7 @@ class Site:
     def set_rules(self, rules: SiteRules) -> None:
         """Scan it by other rules from now on."""
         self.rules = rules
-        self.lanes = [Lane(rules.first)] if rules.first else []
-        self.lanes.append(Lane())
+        self.lanes = [*(Lane((path,)) for path in rules.first), Lane()]
 
     def restart(self) -> None:
         """Look for files from the last change on again."""

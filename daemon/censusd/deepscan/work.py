@@ -12,7 +12,7 @@ import structlog
 
 from censusd.catalogue import deep_queue
 from censusd.catalogue.connection import Catalogue
-from censusd.catalogue.deep_queue import MOST_ATTEMPTS, Claim, ClaimedFile, Selection
+from censusd.catalogue.deep_queue import Claim, ClaimedFile, Selection
 from censusd.catalogue.metadata import EntityCache
 from censusd.deepscan import reporting
 from censusd.deepscan.demands import Demand
@@ -97,6 +97,17 @@ class Work:
         self._landed: dict[tuple[str, Trigger], _Landed] = {}
         self._number = 0
 
+    @property
+    def fault(self) -> str:
+        """Why worker processes are of no use; empty if they are of some."""
+        return next((pool.fault for pool in (self.urgent, self.idle) if pool.fault and not pool.is_of_use), "")
+
+    def warm_up(self) -> None:
+        """See whether worker processes start; for ``fault``, and for ``urgent.greeting``."""
+        self.urgent.warm_up()
+        if self.idle.fault:
+            self.idle.warm_up()
+
     def __len__(self) -> int:
         return len(self._flights)
 
@@ -122,15 +133,11 @@ class Work:
         identity = site.record.id
         with self._catalogue.transaction() as cursor:
             claim = deep_queue.claim(cursor, identity, self._worker, wanted, most=most, lease=_LEASE)
-            given_up = [file for file in claim.files if file.attempts >= MOST_ATTEMPTS]
-            deep_queue.quarantine(cursor, identity, self._worker, [file.id for file in given_up])
-        for file in given_up:
-            reporting.quarantined(site.rules.name, file, "its worker ended without a word each time")
+        if claim.files:
+            site.stretches.setdefault(trigger, Stretch(trigger, _SCOPES.get(trigger, "/")))
         pool = self.idle if trigger is Trigger.IDLE else self.urgent
         jobs = []
         for file in claim.files:
-            if file.attempts >= MOST_ATTEMPTS:
-                continue
             self._number += 1
             self._flights[self._number] = Flight(site, file, trigger, demand, pool)
             version = (file.size, file.mtime_ns, file.ctime_ns, file.inode)
@@ -155,10 +162,10 @@ class Work:
         if not claim.more:
             lane.close(site.record.change_number if site.record else 0)
 
-    def is_at(self, site: Site) -> bool:
-        """Whether something of a repository is being looked at that somebody waits for."""
-        return any(one.site is site and one.trigger is not Trigger.IDLE for one in self._flights.values()) or any(
-            one.site is site and one.results for one in self._landed.values()
+    def is_at(self, site: Site, *triggers: Trigger) -> bool:
+        """Whether files of a repository are on their way for one of some reasons."""
+        return any(one.site is site and one.trigger in triggers for one in self._flights.values()) or any(
+            one.site is site and one.trigger in triggers and one.results for one in self._landed.values()
         )
 
     def gather(self, seconds: float, wake_fd: int) -> None:
@@ -238,9 +245,7 @@ class Work:
         if site.record is None:
             del landed.results[: len(batch)]
             return
-        stretch = site.stretches.get(trigger)
-        if stretch is None:
-            stretch = site.stretches[trigger] = Stretch(trigger, _SCOPES.get(trigger, "/"))
+        stretch = site.stretches.setdefault(trigger, Stretch(trigger, _SCOPES.get(trigger, "/")))
         written = self._writer.write(site.record.id, stretch, [result for result, _ in batch])
         del landed.results[: len(batch)]
         landed.since = time.monotonic()

@@ -23,8 +23,8 @@ DAY = 86400.0
         (RULES, {"backlog": False}, Condition.NOTHING),
         (replace(RULES, enabled=False), {}, Condition.OFF),
         (replace(RULES, enabled=False), {"waited": 100 * DAY}, Condition.OFF),
-        (RULES, {"stuck": True}, Condition.STUCK),
-        (RULES, {"stuck": True, "waited": 100 * DAY}, Condition.STUCK),
+        (RULES, {"stuck": "a disk hangs"}, Condition.STUCK),
+        (RULES, {"stuck": "a disk hangs", "waited": 100 * DAY}, Condition.STUCK),
         # Changes
         (RULES, {"quiet": 0.0}, Condition.CHANGES),
         (RULES, {"quiet": 9.9}, Condition.CHANGES),

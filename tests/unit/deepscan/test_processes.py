@@ -157,6 +157,7 @@ def test_every_layer_holds_here(pool: Pool) -> None:
     assert {name: why for name, why in greeting.sandbox.items() if why} == {}
     limits = pool.ask("[__import__('resource').getrlimit(kind)[0] for kind in (1, 4, 9)]")  # FSIZE, CORE, AS
     assert limits == [0, 0, 1 << 30]
+    assert pool.ask("open('/proc/self/oom_score_adj').read()") == "1000\n"
     if os.geteuid() == 0:
         assert pool.ask("[line for line in open('/proc/self/status') if line.startswith('CapEff')]") == [
             "CapEff:\t0000000000000004\n"

@@ -7,6 +7,9 @@ SELECT r.id, r.name, r.state, r.change_number,
            AND o.operation_type IN ('realtime', 'quick_scan', 'reconciliation', 'verify'))
   FROM repositories r WHERE r.name = ANY(%s::text[])
 
+-- name: in_no_hurry
+SET LOCAL synchronous_commit = off
+
 -- name: claim
 -- LATERAL with OFFSET 0, here and below: one look into an index for each file, whatever the planner's statistics say.
 -- After a first scan they say nothing, and a join would read the whole repository for each batch.
@@ -20,7 +23,9 @@ WITH wanted AS (
      WHERE f.repository_id = %(repository)s AND f.scan_phase = 0 AND f.state = 0
        AND f.change_number > %(after)s AND f.change_number <= %(until)s AND f.size <= %(largest)s
        AND (c.file_id IS NULL
-            OR (c.lease_expires_at IS NULL OR c.lease_expires_at < now())
+            OR (c.lease_expires_at IS NULL
+                OR c.lease_expires_at + make_interval(secs => CASE WHEN c.put_off < %(lost_often)s THEN 0
+                       ELSE %(lost_delay)s * power(2, c.put_off - %(lost_often)s) END) < now())
                AND (c.quarantined_at IS NULL OR c.change_number < f.change_number)
                AND (c.retry_at IS NULL OR c.retry_at < now() OR c.change_number < f.change_number AND c.put_off < 8))
        AND (%(file)s::bigint IS NULL OR f.id = %(file)s)
@@ -37,9 +42,9 @@ WITH wanted AS (
        SET change_number = excluded.change_number, claimed_at = excluded.claimed_at, retry_at = NULL,
            lease_expires_at = excluded.lease_expires_at, worker = excluded.worker,
            keeps_hash = c.keeps_hash AND c.change_number = excluded.change_number,
+           attempts = CASE WHEN c.change_number = excluded.change_number THEN c.attempts ELSE 0 END,
            -- A lease that ran out is the trace of a worker that died.
-           attempts = CASE WHEN c.change_number = excluded.change_number THEN c.attempts ELSE 0 END
-                    + CASE WHEN c.lease_expires_at IS NOT NULL THEN 1 ELSE 0 END,
+           put_off = CASE WHEN c.lease_expires_at IS NOT NULL THEN least(c.put_off + 1, 12) ELSE c.put_off END,
            last_error = CASE WHEN c.lease_expires_at IS NOT NULL THEN 'its worker ended without a word'
                              WHEN c.change_number = excluded.change_number THEN c.last_error END,
            quarantined_at = NULL
@@ -101,10 +106,6 @@ UPDATE deep_scan_claims
   FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS u (id, reason)
  WHERE repository_id = %(repository)s AND file_id = u.id AND worker = %(worker)s
 RETURNING file_id, quarantined_at IS NOT NULL
-
--- name: quarantine
-UPDATE deep_scan_claims SET worker = NULL, lease_expires_at = NULL, quarantined_at = now()
- WHERE repository_id = %s AND file_id = ANY(%s::bigint[]) AND worker = %s
 
 -- name: renew
 UPDATE deep_scan_claims SET lease_expires_at = now() + make_interval(secs => %s)
