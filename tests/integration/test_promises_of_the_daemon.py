@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,9 +21,10 @@ from psycopg import sql
 from censusd.catalogue.connection import Catalogue, PoolSettings
 from censusd.errors import CensusError, LeaseLostError
 from censusd.model import Scope, Trigger
+from censusd.sync.requests import Kind, Request
 from censusd.sync.standing import Phase
 from tests.tools.library import Library, disk, from_elsewhere, take
-from tests.tools.living import LivingLibrary, living
+from tests.tools.living import DEADLINE, LivingLibrary, living
 from tests.tools.private import beside, limited
 from tests.tools.waiting import until
 
@@ -247,6 +249,10 @@ def test_promise_10_a_barrier_that_cannot_be_says_so(library: LivingLibrary, dat
         write(library, "d/f")
         with pytest.raises(TimeoutError):
             library.worker.sync(0.3)
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            library.worker.sync(DEADLINE, given_up=lambda: True)  # who asked has gone away
+        assert time.monotonic() < began + DEADLINE / 2
         connection.rollback()
     library.sync()
     library.root.rename(library.root.parent / "away")
@@ -282,6 +288,9 @@ def test_promise_12_a_second_daemon_waits_and_takes_over_after_the_first(
         assert f"process {os.getpid()}" in other.worker.why
         with pytest.raises(CensusError, match="standby"):
             other.worker.sync(1.0)
+        # Nor is anything that was asked for before left to wait for what may never be.
+        with pytest.raises(CensusError, match="standby"):
+            other.worker.submit(Request(Kind.FLUSH, Trigger.MANUAL)).wait(DEADLINE)
         write(library, "d/g")
         library.sync()  # the first goes on as before
         library.stop()
