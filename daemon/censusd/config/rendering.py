@@ -40,7 +40,7 @@ seconds. A path is absolute; ~ and variables are not expanded.
     censusd check-config        says what is wrong with it, or what it comes to
     systemctl reload censusd    applies what has changed, unless something is wrong"""
 
-_ABOUT: Final = {
+ABOUT: Final[Mapping[str, str]] = {
     "database": "Where the catalogue is kept.",
     "daemon": "The process itself.",
     "control": "The Unix socket that takes orders, from censusctl for instance.",
@@ -50,22 +50,22 @@ _ABOUT: Final = {
     DEFAULTS: "What holds for every repository that does not say otherwise. Each of these keys can be in a "
     "[[repository]] as well.",
 }
-_ABOUT_REPOSITORY: Final = (
+ABOUT_REPOSITORY: Final = (
     "The trees of files to catalogue, each with a table of its own. None may be inside another. "
     "Whatever [defaults] has can be set here too, for this one repository."
 )
-_EXAMPLES: Final = {"name": "photos", "path": "/srv/photos"}
+EXAMPLES: Final = {"name": "photos", "path": "/srv/photos"}
 
 
 def reference() -> str:
     """The text of ``etc/censusd.toml``."""
     lines = [*_comment(_HEADER)]
     for name, table in TABLES.items():
-        lines += ["", "", *_comment(_ABOUT[name]), f"[{name}]"]
+        lines += ["", "", *_comment(ABOUT[name]), f"[{name}]"]
         for key, setting in settings_of(table).items():
             lines += ["", *_documented(key, setting)]
-    lines += ["", "", *_comment(_ABOUT_REPOSITORY), f"#[[{REPOSITORY}]]"]
-    for key, setting in _own_settings().items():
+    lines += ["", "", *_comment(ABOUT_REPOSITORY), f"#[[{REPOSITORY}]]"]
+    for key, setting in own_settings().items():
         lines += ["", *_documented(key, setting)]
     return "\n".join(lines) + "\n"
 
@@ -91,7 +91,7 @@ def _values(table: Table) -> Iterator[str]:
 
 def _repository(repository: RepositoryConfig, defaults: RepositorySettings) -> Iterator[str]:
     """What is this repository's own; the rest is as in ``[defaults]``."""
-    for key, setting in _own_settings().items():
+    for key, setting in own_settings().items():
         yield f"{key} = {setting.kind.write(getattr(repository, key))}"
     for key, setting in settings_of(RepositorySettings).items():
         value = getattr(repository, key)
@@ -99,24 +99,29 @@ def _repository(repository: RepositoryConfig, defaults: RepositorySettings) -> I
             yield f"{key} = {setting.kind.write(value)}"
 
 
-def _own_settings() -> Mapping[str, Setting]:
+def own_settings() -> Mapping[str, Setting]:
     """The keys that are only in a ``[[repository]]``."""
     shared = settings_of(RepositorySettings)
     return {key: setting for key, setting in settings_of(RepositoryConfig).items() if key not in shared}
 
 
 def _documented(key: str, setting: Setting) -> Iterator[str]:
+    yield from _comment(explanation(setting))
+    yield f"#{key} = {literal(EXAMPLES[key] if setting.default is None else setting.default)}"
+
+
+def explanation(setting: Setting) -> str:
+    """Everything that is to be said of a key but its default."""
     text = " ".join(filter(None, (setting.doc, setting.kind.bounds)))
     if setting.default is None:
         text += " Required."
     if setting.restart:
         text += " A change needs a restart."
-    yield from _comment(text)
-    default = _EXAMPLES[key] if setting.default is None else setting.default
-    yield f"#{key} = {_literal(default)}"
+    return text
 
 
-def _literal(default: Any) -> str:
+def literal(default: Any) -> str:
+    """A default as TOML."""
     # The defaults are texts, numbers, booleans and empty lists, which JSON and TOML write alike.
     return text_literal(default) if isinstance(default, str) else json.dumps(default)
 
