@@ -39,29 +39,29 @@ class Request:
 
 @dataclass
 class VisionServer:
-    """One server, on a port of its own. Use as a context manager.
+    """One server. Use as a context manager.
 
     Attributes:
         converse: what it does with each request.
-        requests: what came in.
         context: to encrypt with, if it does.
+        port: where it listens; 0 lets the kernel choose.
+        requests: what came in.
     """
 
     converse: Conversation
     context: ssl.SSLContext | None = None
+    port: int = 0
     requests: list[Request] = field(default_factory=list)
-    released: threading.Event = field(default_factory=threading.Event)
     _came: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.released.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

@@ -134,7 +134,8 @@ def claim(cursor: Cursor, repository_id: UUID, model: str, worker: str, picture:
         lease: seconds after which others may take it.
 
     Returns:
-        How often it has failed before; None if it cannot be had.
+        How often it has failed before; None if it cannot be had. A picture with ``MOST_ATTEMPTS`` attempts has outlived
+        that many daemons, and is to be given up.
     """
     values = {
         "repository": repository_id,
@@ -150,7 +151,11 @@ def claim(cursor: Cursor, repository_id: UUID, model: str, worker: str, picture:
     }
     cursor.execute(_SQL.claim, values)
     row = cursor.fetchone()
-    return row[0] if row else None
+    if row is None:
+        return None
+    # Whoever has described it after the statement above began has deleted a claim that then was in nobody's way.
+    cursor.execute(_SQL.unclaim_described, values)
+    return None if cursor.rowcount else row[0]
 
 
 def store(
@@ -190,9 +195,17 @@ def fail(cursor: Cursor, content_hash: bytes, model: str, worker: str, *, why: s
     return _settle(cursor, content_hash, model, worker, why=why, delay=delay, charge=1)
 
 
-def give_up(cursor: Cursor, content_hash: bytes, model: str, worker: str, why: str) -> None:
-    """Another attempt would end as this one did; not until somebody asks to try again."""
-    _settle(cursor, content_hash, model, worker, why=why, delay=0.0, charge=1, final=True)
+def give_up(cursor: Cursor, content_hash: bytes, model: str, worker: str, why: str | None = None) -> None:
+    """Another attempt would end as this one did; not until somebody asks to try again.
+
+    Args:
+        cursor: an open transaction.
+        content_hash: of the picture.
+        model: by which it was to be described.
+        worker: who has claimed it.
+        why: what came of the attempt; None if none was made, for the reason on record.
+    """
+    _settle(cursor, content_hash, model, worker, why=why, delay=0.0, charge=int(why is not None), final=True)
 
 
 def skip(cursor: Cursor, model: str, reasons: Sequence[tuple[bytes, str]]) -> int:

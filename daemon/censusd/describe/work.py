@@ -87,9 +87,13 @@ class Work:
         model, key = self._rules.model, picture.content_hash
         lease = self._rules.timeout + _LEASE_BEYOND
         with self._catalogue.transaction() as cursor:
-            if descriptions.claim(cursor, repository_id, model, self._worker, picture, lease) is None:
-                return False
+            attempts = descriptions.claim(cursor, repository_id, model, self._worker, picture, lease)
+        if attempts is None:
+            return False
         log = _LOG.bind(repository=repository, file=join(picture.directory, picture.name))
+        if attempts >= descriptions.MOST_ATTEMPTS:
+            self._give_up(log, key, None)
+            return False
         try:
             found = self._try(root, picture)
         except (AwayError, ChangedError, StoppedError) as error:
@@ -100,10 +104,7 @@ class Work:
             if isinstance(error, StoppedError):
                 raise
         except UnfitError as error:
-            why = str(error)
-            self._write(lambda cursor: descriptions.give_up(cursor, key, model, self._worker, why))
-            metrics.DESCRIBE_PICTURES.labels("given up").inc()
-            log.info("cannot be described", why=why)
+            self._give_up(log, key, str(error))
         except (AnswerError, OSError) as error:
             self._fail(log, repository, key, problem_of(error).detail if isinstance(error, OSError) else str(error))
         else:
@@ -154,6 +155,12 @@ class Work:
         self.breaker.failed(str(error), now, random.random(), asked)  # noqa: S311 - nobody is to guess nothing
         if before is Verdict.CLOSED and self.breaker.verdict(now) is not Verdict.CLOSED:
             _LOG.warning("the server is left alone for some time", server=str(self._rules.endpoint), why=str(error))
+
+    def _give_up(self, log: structlog.stdlib.BoundLogger, key: bytes, why: str | None) -> None:
+        """Another attempt would not end otherwise; without a reason, it has outlived several daemons."""
+        self._write(lambda cursor: descriptions.give_up(cursor, key, self._rules.model, self._worker, why))
+        metrics.DESCRIBE_PICTURES.labels("given up").inc()
+        log.info("cannot be described", why=why or "the daemon has ended over it again and again")
 
     def _fail(self, log: structlog.stdlib.BoundLogger, repository: str, key: bytes, why: str) -> None:
         model, delay = self._rules.model, self._varied(self._rhythm.failed)

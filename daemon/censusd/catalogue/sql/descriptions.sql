@@ -62,6 +62,11 @@ SELECT %(hash)s, %(model)s, %(worker)s, now() + make_interval(secs => %(lease)s)
  WHERE c.not_before <= now() OR c.skipped
 RETURNING attempts
 
+-- name: unclaim_described
+DELETE FROM description_claims
+ WHERE content_hash = %(hash)s AND model = %(model)s AND worker = %(worker)s
+   AND EXISTS (SELECT FROM image_descriptions WHERE content_hash = %(hash)s AND model = %(model)s)
+
 -- name: store
 WITH mine AS (
     DELETE FROM description_claims WHERE content_hash = %(hash)s AND model = %(model)s AND worker = %(worker)s
