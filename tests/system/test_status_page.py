@@ -8,13 +8,16 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from censusd import metrics
 from censusd.catalogue.connection import Catalogue
+from censusd.service.backlogs import Backlogs
 from tests.tools.control_room import DEADLINE, ControlRoom, eventually
+from tests.tools.scanning import NEVER_IDLE, RULES, scanning, site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -108,6 +111,30 @@ def test_the_page_says_when_the_daemon_is_in_trouble(room: ControlRoom, browser:
     assert "the new configuration is not valid" in text
     assert "not ready: waiting for a disk" in text
     assert "none yet" in text
+
+
+def test_the_page_shows_what_the_deep_scan_does(room: ControlRoom, browser: Browser) -> None:
+    photos = room.add("photos", files={"known": "x", "broken": "x", "waits": "x"})
+    rules = site(photos.root, "photos")
+    room.sites["photos"] = rules
+    with scanning(room.catalogue, rules, rules=replace(RULES, idle=NEVER_IDLE)) as scanner:
+        room.scanner = scanner
+        room.ctl("deep-scan", "photos:known", "--wait")
+        with room.catalogue.transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO deep_scan_claims"
+                " (repository_id, file_id, change_number, attempts, quarantined_at, last_error)"
+                " SELECT repository_id, id, change_number, 3, now(), 'it <b>bites' FROM files WHERE name = 'broken'"
+            )
+        backlogs = Backlogs(room.catalogue, lambda: room.sites)
+        backlogs.count()
+        room.overview["queues"] = backlogs.queues()
+        text = text_of_page(browser.dom())
+        room.scanner = None
+    assert re.search(r"Deep scan .* To be read 1 file .* At work on 0 files Given up 1 file", text)
+    assert re.search(r"Deep-scanned (–|all|[\d.]+ %)", text)
+    assert re.search(r"Files whose content cannot be read .* photos: broken it &lt;b&gt;bites 3 given up", text)
+    assert browser.console == []
 
 
 def test_the_page_is_light_or_dark_as_its_reader_likes(room: ControlRoom, browser: Browser) -> None:

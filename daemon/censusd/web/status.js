@@ -86,6 +86,24 @@ const pass = (p) => {
     `${p.scope === "/" ? "" : ` in ${visible(p.scope)}`}`));
 };
 
+const share = (t) => {
+  if (!t || !t.files) return "–";
+  if (t.deep >= t.files) return "all";
+  const percent = 100 * t.deep / t.files;
+  return `${percent < 1 || percent >= 99 ? percent.toFixed(1) : Math.round(percent)} %`;
+};
+
+const deepScan = (d) =>
+  element("article", { className: "card", level: d.fault || d.condition === "stuck" ? "trouble" : d.condition === "working" ? "busy" : "idle" },
+    element("div", { className: "title" }, element("span", {}, d.why ? visible(d.why) : words(d.condition)),
+      element("span", { className: "pill" }, d.condition === "working" || !d.backlog ? d.condition : "waiting")),
+    element("dl", { className: "facts" },
+      fact("To be read", count(d.backlog, "file", "files"), d.backlog ? size(d.backlog_bytes) : ""),
+      fact("At work on", count(d.in_flight, "file", "files")),
+      ...d.workers.filter((one) => !one.own).map((one) => fact(visible(one.name), count(one.files, "file", "files"))),
+      fact("Given up", count(d.given_up, "file", "files"))),
+    d.fault ? element("ul", { className: "notes" }, element("li", {}, visible(d.fault))) : null);
+
 const repository = (r) => {
   const t = r.totals, [tier, covered] = watch(r.watch), label = r.state === "held" ? "held" : r.phase;
   const hidden = t ? [[t.missing, "missing"], [t.ignored, "ignored"]].filter(([n]) => n) : [];
@@ -98,6 +116,7 @@ const repository = (r) => {
       fact("Files", t ? number(t.files) : "–", hidden.map(([n, word]) => `${number(n)} ${word}`).join(", ")),
       fact("Size", t ? size(t.bytes) : "–"),
       fact("Directories", t ? number(t.directories) : "–", t && t.problems ? `${number(t.problems)} unreadable` : ""),
+      fact("Deep-scanned", share(t)),
       fact("Watch", tier, covered),
       fact("Waiting", number(r.dirty_marks), waiting),
       fact("Last pass", moment(r.last_pass_at)),
@@ -136,6 +155,13 @@ const problem = (p) =>
     element("td", {}, visible(p.problem)),
     element("td", { className: "short" }, moment(p.since)));
 
+const file = (f) =>
+  element("tr", {},
+    element("td", { className: "path" }, element("span", { className: "quiet" }, `${f.repository}:`), visible(f.path)),
+    element("td", {}, visible(f.reason)),
+    element("td", { className: "number" }, number(f.attempts)),
+    element("td", { className: "short" }, f.quarantined_at ? "given up" : moment(f.retry_at)));
+
 const say = (level, text) => {
   document.querySelector("#connection .dot").dataset.level = level;
   document.getElementById("connection-text").textContent = text;
@@ -160,6 +186,9 @@ const showStatus = (status) => {
   write("repositories", status.repositories, () =>
     status.repositories.length ? status.repositories.map(repository)
       : [element("p", { className: "card empty" }, "none yet")]);
+  const deep = status.deep_scan;
+  document.getElementById("deep-section").hidden = !deep;
+  if (deep) write("deep", deep, () => [deepScan(deep)]);
   return now;
 };
 
@@ -169,6 +198,8 @@ const showRest = (history, problems) => {
       : [element("tr", {}, element("td", { colSpan: 8, className: "empty" }, "nothing has been done yet"))]);
   document.getElementById("problems-section").hidden = !problems.problems.length;
   write("problems", problems, () => problems.problems.map(problem));
+  document.getElementById("files-section").hidden = !problems.files.length;
+  write("files", problems.files, () => problems.files.map(file));
 };
 
 const refresh = async () => {
