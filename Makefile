@@ -10,16 +10,20 @@ PYTHON :=
 STATE :=
 # The trees for `make run`, separated by spaces; empty: the sample library.
 REPO :=
+# Where `make install` installs to, what goes before it while a package is made, and the Debian revision of `make deb`.
+PREFIX := /usr/local
+DESTDIR :=
+REVISION := 1
 # More arguments for the tool behind a target, as in: make test ARGS="-k names -x"
 ARGS :=
 
 override VENV := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))
-export VENV PYTHON STATE REPO
+export VENV PYTHON STATE REPO PREFIX DESTDIR REVISION
 export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
 export MYPY_CACHE_DIR := $(VENV)/cache/mypy
 export RUFF_CACHE_DIR := $(VENV)/cache/ruff
 
-.PHONY: help setup run test bench lint format lock clean
+.PHONY: help setup run test test-system bench lint format lock install uninstall deb clean
 
 help: ## Say what can be made (this text)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -33,6 +37,9 @@ run: setup ## Run the daemon on a sample library, or on yours: make run REPO="/p
 test: setup ## Run the fast tests, with a real PostgreSQL
 	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -n logical --maxprocesses 8 \
 	    -m "not system and not slow" $(ARGS)
+
+test-system: setup ## Run what needs root: the daemon under a real systemd, real mounts, a real Prometheus
+	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -m system -rs $(ARGS)
 
 bench: setup ## Run the benchmarks, or one of them: make bench ARGS=watch
 	@for name in $(or $(ARGS),$$(ls tests/bench | sed -n 's/^bench_\(.*\)\.py$$/\1/p')); do \
@@ -51,6 +58,15 @@ format: setup ## Put the code into the house style
 
 lock: ## Write the lock files anew; ARGS=--upgrade for the newest versions
 	@.ci/lock $(ARGS)
+
+install: setup ## Install for the whole machine, as root: PREFIX=/usr/local, DESTDIR= for packages
+	@"$$VENV/bin/python" .ci/install.py install
+
+uninstall: ## Remove what `make install` installed; the data and the configuration stay
+	@python3 -I .ci/install.py uninstall
+
+deb: setup ## Make a Debian package, in dist/
+	@.ci/deb
 
 clean: ## Remove what was made here
 	rm -rf .venv .state build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
