@@ -132,8 +132,10 @@ def test_a_picture_that_the_server_cannot_do_costs_three_attempts_and_nobody_els
             "2.png": (False, 3, "it does not want this picture, or cannot do it (HTTP 500: out of memory)")
         }
         with library.repository.catalogue.transaction() as cursor:
-            ((path, _, attempts, why, _),) = descriptions.given_up(cursor, library.repository.id, 10)
-        assert (path, attempts, "out of memory" in str(why)) == ("2.png", 3, True)
+            (failure,) = descriptions.failures(cursor, library.repository.id, 10)
+        assert (failure["path"], failure["attempts"], failure["model"]) == ("2.png", 3, "llava")
+        assert "out of memory" in failure["reason"]
+        assert failure["quarantined_at"] is not None
         server.converse = Model()
         with library.repository.catalogue.transaction() as cursor:
             assert descriptions.retry(cursor, library.repository.id, "elsewhere") == 0

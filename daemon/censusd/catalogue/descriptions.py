@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from censusd.catalogue.connection import Cursor
@@ -19,6 +19,12 @@ _SQL: Final = Queries("descriptions.sql")
 
 MOST_ATTEMPTS: Final = 3
 """After so many failures a picture is given up."""
+
+FAILURE_COLUMNS: Final = ("path", "size", "attempts", "reason", "quarantined_at", "retry_at", "model")
+"""The columns of ``failures``' rows: those of ``content.failures``, and the model."""
+
+DESCRIPTION_COLUMNS: Final = ("model", "language", "description", "tags", "described_at")
+"""The columns of ``of_file``'s rows."""
 
 _UNUSED_SECONDS: Final = 30 * 86400.0
 _LARGEST: Final = (1 << 63) - 1
@@ -224,10 +230,16 @@ def retry(cursor: Cursor, repository_id: UUID, path: str) -> int:
     return cursor.rowcount
 
 
-def given_up(cursor: Cursor, repository_id: UUID, most: int) -> list[tuple[object, ...]]:
-    """Pictures that were given up: ``(path, size, attempts, why, since)``."""
-    cursor.execute(_SQL.given_up, (repository_id, most))
-    return cursor.fetchall()
+def failures(cursor: Cursor, repository_id: UUID, most: int) -> list[dict[str, Any]]:
+    """At most ``most`` pictures that could not be described: those given up first, then those that are tried again."""
+    cursor.execute(_SQL.failures, (repository_id, most))
+    return [dict(zip(FAILURE_COLUMNS, row, strict=True)) for row in cursor]
+
+
+def of_file(cursor: Cursor, repository_id: UUID, file_id: int) -> list[dict[str, Any]]:
+    """What models have said of a file's content, the last one first."""
+    cursor.execute(_SQL.of_file, (repository_id, file_id))
+    return [dict(zip(DESCRIPTION_COLUMNS, row, strict=True)) for row in cursor]
 
 
 def counts(cursor: Cursor, model: str) -> tuple[int, int, int]:

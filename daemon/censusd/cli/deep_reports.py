@@ -42,6 +42,22 @@ def standing(deep: Answer | None) -> list[str]:
     return lines
 
 
+def describing(one: Answer | None) -> list[str]:
+    """How describing pictures stands: nothing where nobody wants it."""
+    if one is None or one["state"] == "off":
+        return []
+    parts = [one["state"] + (f" ({visible(one['why'])})" if one["why"] else "")]
+    parts.append(f"{counted(one['described'], 'picture was', 'pictures were')} described by {visible(one['model'])}")
+    if one["given_up"]:
+        parts.append(f"{one['given_up']:,} given up")
+    if one["skipped"]:
+        parts.append(f"{one['skipped']:,} skipped")
+    lines = [f"describing: {'; '.join(parts)}"]
+    if one["breaker"] != "closed":
+        lines.append(f"  {visible(one['server'])} is away: {visible(one['server_trouble'])}")
+    return lines
+
+
 def share(one: Answer) -> str:
     """How much of a repository's files was deep-scanned."""
     totals = one["totals"]
@@ -73,8 +89,11 @@ def retries(answer: Answer) -> list[str]:
     """What became of retries."""
     lines = []
     for one in answer["retries"]:
+        if one["pictures"]:
+            pictures = counted(one["pictures"], "picture", "pictures")
+            lines.append(f"{_where(one)}: {pictures} will be described after all, if that can be")
         if not one["files"]:
-            lines.append(f"{_where(one)}: no file has failed")
+            lines += [] if one["pictures"] else [f"{_where(one)}: no file has failed"]
             continue
         how = "will be tried again" if one["automatic"] else "may be tried again, with censusctl deep-scan"
         given_up = f", {one['given_up']:,} of them given up before" if one["given_up"] else ""
@@ -99,6 +118,9 @@ def content(row: Answer, now: str) -> Iterator[tuple[str, object]]:
         yield "deep scan", "at this moment"
     elif attempt and attempt["reason"]:
         yield "deep scan", _attempt(attempt, now)
+    for one in row["descriptions"]:
+        yield f"described by {visible(one['model'])}", one["description"]
+        yield "tags", shortened("; ".join(one["tags"]), _LONGEST_VALUE)
     found = row["content"]
     if not found:
         return

@@ -35,6 +35,7 @@ def status(answer: Answer, width: int | None) -> str:
         as_of = f"; what is on record is shown as of {relative(database['as_of'], now)}" if database["as_of"] else ""
         lines.append(f"{visible(database['why'])}{as_of}")
     lines += deep_reports.standing(answer["deep_scan"])
+    lines += deep_reports.describing(answer["describe"])
     repositories = answer["repositories"]
     if not repositories:
         return "\n".join([*lines, "no repositories yet"])
@@ -129,7 +130,7 @@ def shown(answer: Answer) -> str:
         found: list[tuple[str, object]] = []
         if row["kind"] == "file":
             values["size"] = f"{size(row['size'])} ({row['size']:,} bytes)"
-            for name in ("content_hash", "content", "attempt"):
+            for name in ("content_hash", "content", "attempt", "descriptions"):
                 values.pop(name)
             found = list(deep_reports.content(row, now))
         else:
@@ -144,20 +145,23 @@ def shown(answer: Answer) -> str:
 
 
 def problems(answer: Answer, width: int | None) -> str:
-    """Directories and files that cannot be read."""
+    """Directories and files that cannot be read, and pictures that cannot be described."""
     now = datetime.now(UTC).isoformat()
     rows = [
         (one["repository"], relative(one["since"], now), visible(one["problem"]), visible(one["path"]) or "/")
         for one in answer["problems"]
     ]
     files = [deep_reports.failure(one, now) for one in answer["files"]]
-    if not rows and not files:
+    pictures = [deep_reports.failure(one, now) for one in answer["pictures"]]
+    if not rows and not files and not pictures:
         return "no problems: every directory and every file can be read"
     tables = []
     if rows:
         tables.append(table(("REPOSITORY", "SINCE", "PROBLEM", "DIRECTORY"), rows, width, flexible=3))
     if files:
         tables.append(table(("REPOSITORY", "DEEP SCAN", "PROBLEM", "FILE"), files, width, flexible=3))
+    if pictures:
+        tables.append(table(("REPOSITORY", "DESCRIBING", "PROBLEM", "PICTURE"), pictures, width, flexible=3))
     return "\n\n".join(tables)
 
 

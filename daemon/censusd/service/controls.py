@@ -45,8 +45,9 @@ class Controls:
         reload: asks for the configuration to be read again; returns at once.
         overview: what only the application knows, as a dictionary of ``trouble`` (why there are no workers yet, or
             empty), ``fault`` (what is wrong with the configuration, or empty), ``ready`` (whether the workers were
-            started), ``totals`` (repository -> ``Totals``), ``next_run`` (repository -> when a pass is due) and
-            ``queues`` (repository -> ``Queue``: what the deep scan has before it). Each of them may be left out.
+            started), ``totals`` (repository -> ``Totals``), ``next_run`` (repository -> when a pass is due),
+            ``queues`` (repository -> ``Queue``: what the deep scan has before it) and ``describe`` (how describing
+            pictures stands, fit for JSON). Each of them may be left out.
         scanner: the deep scan; None before it is started.
         sites: how repositories are deep-scanned, by name; those that never are, are not among them.
     """
@@ -100,6 +101,7 @@ class Controls:
             "database": {"available": not why, "why": why, "as_of": iso(as_of)},
             "now": iso(datetime.now(UTC)),
             "deep_scan": deep_scan_status(self._scanner(), sites, queues, self._at_files, why),
+            "describe": overview.get("describe"),
             "repositories": [
                 repository_status(
                     worker,

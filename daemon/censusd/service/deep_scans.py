@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from censusd.catalogue import content, deep_queue
+from censusd.catalogue import content, deep_queue, descriptions
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.content import Queue
 from censusd.catalogue.repositories import RepositoryRecord
@@ -121,7 +121,7 @@ class DeepScans:
         return outcomes
 
     def retry(self, name: str | None, path: str | None) -> list[dict[str, Any]]:
-        """Forget that files could not be read, so that they are tried again.
+        """Forget that files could not be read, or pictures not be described, so that they are tried again.
 
         Args:
             name: the repository; None for all of them.
@@ -200,14 +200,16 @@ class DeepScans:
             return scanner.demand(target.record.name, target.path)
 
     def _forgive(self, target: Target) -> dict[str, Any]:
-        def ask(cursor: Cursor) -> tuple[Queue, int]:
-            return _queue(cursor, target), deep_queue.retry(cursor, target.record.id, target.path)
+        def ask(cursor: Cursor) -> tuple[Queue, int, int]:
+            place = target.record.id, target.path
+            return _queue(cursor, target), deep_queue.retry(cursor, *place), descriptions.retry(cursor, *place)
 
-        queue, number = self._reading.read(ask, _COUNTED_WITHIN)
+        queue, number, pictures = self._reading.read(ask, _COUNTED_WITHIN)
         return {
             "repository": target.record.name,
             "scope": target.scope,
             "files": number,
+            "pictures": pictures,
             "given_up": queue.given_up,
             "automatic": target.is_automatic and self._scans_by_itself(),
         }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from censusd.catalogue import browse, content, directories, journal, repositories
+from censusd.catalogue import browse, content, descriptions, directories, journal, repositories
 from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.catalogue.repositories import RepositoryRecord
 from censusd.config.words import suggestion
@@ -130,18 +130,20 @@ class Reading:
         return {"repository": name, "root": record.root, "path": relative, "rows": [_plain(row) for row in rows]}
 
     def problems(self, name: str | None, limit: int) -> dict[str, Any]:
-        """What cannot be read, of one repository or of all: at most ``limit`` directories and files of each."""
+        """What cannot be read or described, of one repository or of all: at most ``limit`` places of each kind."""
         records = self.records()
         wanted = list(records.values()) if name is None else [self.record(name, records)]
 
         def ask(cursor: Cursor) -> dict[str, Any]:
             columns = ("repository", "path", "kind", "problem", "since", "listed_at")
-            found: dict[str, list[dict[str, Any]]] = {"problems": [], "files": []}
+            found: dict[str, list[dict[str, Any]]] = {"problems": [], "files": [], "pictures": []}
             for record in wanted:
                 for row in directories.problems(cursor, record.id, limit):
                     found["problems"].append(_plain(dict(zip(columns, (record.name, *row), strict=True))))
                 for failure in content.failures(cursor, record.id, limit):
                     found["files"].append(_plain({"repository": record.name} | failure))
+                for failure in descriptions.failures(cursor, record.id, limit):
+                    found["pictures"].append(_plain({"repository": record.name} | failure))
             return found
 
         return self.read(ask)
@@ -213,6 +215,7 @@ def _content(cursor: Cursor, repository_id: UUID, row: dict[str, Any]) -> dict[s
     return {
         "content": _plain(found) | {"relations": relations} if found else None,
         "attempt": _plain(attempt) if attempt else None,
+        "descriptions": [_plain(one) for one in descriptions.of_file(cursor, repository_id, row["id"])],
     }
 
 

@@ -101,9 +101,19 @@ UPDATE description_claims c
                   AND (%(path)s = '' OR d.path = %(path)s OR starts_with(d.path, %(path)s || '/')
                        OR CASE d.path WHEN '' THEN f.name ELSE d.path || '/' || f.name END = %(path)s))
 
--- name: given_up
-SELECT file_path, file_size, attempts, why, given_up_at FROM undescribed_files
- WHERE repository_id = %s AND NOT skipped ORDER BY file_path, model LIMIT %s
+-- name: failures
+SELECT CASE d.path WHEN '' THEN f.name ELSE d.path || '/' || f.name END, f.size, c.attempts, c.last_error,
+       c.given_up_at, c.not_before, c.model
+  FROM description_claims c
+  JOIN files f ON f.repository_id = %s AND f.content_hash = c.content_hash AND f.state = 0
+  JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+ WHERE c.attempts > 0 AND c.worker IS NULL
+ ORDER BY c.given_up_at IS NULL, d.path, f.name, c.model LIMIT %s
+
+-- name: of_file
+SELECT x.model, x.language, x.description, x.tags, x.described_at
+  FROM files f JOIN image_descriptions x ON x.content_hash = f.content_hash
+ WHERE f.repository_id = %s AND f.id = %s ORDER BY x.described_at DESC, x.model
 
 -- name: counts
 SELECT (SELECT count(*) FROM image_descriptions WHERE model = %(model)s),
