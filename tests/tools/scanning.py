@@ -65,9 +65,9 @@ def scanning(
         assert scanner.join(DEADLINE)
 
 
-def wait_until(condition: Callable[[], bool], what: str = "") -> None:
+def wait_until(condition: Callable[[], bool], what: str = "", within: float = DEADLINE) -> None:
     """Wait for something to become true."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, what or "it did not become true in time"
         time.sleep(0.02)

@@ -151,8 +151,6 @@ def claim(cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *
         "lost_delay": _LOST_DELAY,
         "lost_often": _LOST_OFTEN,
     }
-    # Should the server forget a claim in a crash, something is looked at twice: nothing that is worth waiting for.
-    cursor.execute(_SQL.in_no_hurry)
     cursor.execute(_SQL.claim, values)
     rows = cursor.fetchall()
     # Where there are no attempts, somebody else was quicker.

@@ -60,7 +60,10 @@ class Backlog:
             CatalogueError: the database refused, or is away.
         """
         working = self._work.idle.pending > 0 and self._held_since is None
-        load = self._gauge.add(pressure.read_sample(), self.rules, working=working)
+        # What somebody asked for, what has just changed and passes over a repository are loads of our own as well.
+        ours = self._work.urgent.pending > 0 or any(site.record.busy for site in self._sites.values() if site.record)
+        sample = pressure.read_sample(self._work.pids)
+        load = self._gauge.add(sample, self.rules, working=working, ours=ours)
         self._verdict, why = decide(
             self.rules,
             Conditions(

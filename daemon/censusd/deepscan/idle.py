@@ -136,10 +136,11 @@ def decide(rules: IdleRules, conditions: Conditions) -> tuple[Condition, str]:
         return Condition.DATABASE, conditions.database_waits
     if conditions.quiet is not None and conditions.quiet < rules.quiet:
         return Condition.CHANGES, f"files are being changed; it waits until that has stopped for {rules.quiet:g} s"
-    return _judge(rules, conditions.load)
+    return judge(rules, conditions.load)
 
 
-def _judge(rules: IdleRules, load: Load) -> tuple[Condition, str]:
+def judge(rules: IdleRules, load: Load) -> tuple[Condition, str]:
+    """Whether others do too much to this machine, and what."""
     if load.io_pressure >= rules.io_pressure:
         return Condition.IO, f"others waited for disks {load.io_pressure:.0f} % of the time"
     if load.cpu_pressure >= rules.cpu_pressure:

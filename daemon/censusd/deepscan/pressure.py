@@ -1,20 +1,22 @@
 """What others do to this machine, told apart from what the deep scan does to it itself.
 
 While the deep scan rests, all there is is the others'. While it works, the kernel's pressure-stall figures are looked
-at each second; where they are low, nobody minds. Where they are high, the workers are stopped for a moment, and what is
-left then is the others'. See Documentation/accounting/psi.rst and proc_stat(5).
+at each second; where they are low, nobody minds. Where they are high, and it is not plain that it is only us who wait
+for each other, the workers are stopped for a moment, and what is left then is the others'. See
+Documentation/accounting/psi.rst, proc_stat(5) and proc_pid_stat(5).
 """
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from censusd.deepscan.idle import IdleRules, Load
+from censusd.deepscan.idle import Condition, IdleRules, Load, judge
 
 _TOTAL: Final = re.compile(r"^some .*total=(\d+)$", re.MULTILINE)
 _AVERAGES: Final = re.compile(r"^some avg10=([\d.]+) avg60=([\d.]+)", re.MULTILINE)
@@ -22,7 +24,10 @@ _AVERAGES: Final = re.compile(r"^some avg10=([\d.]+) avg60=([\d.]+)", re.MULTILI
 _LONG: Final = 60.0
 _SHORT: Final = 10.0
 _REST: Final = 0.5
+_LONG_REST: Final = 2.0
 _BETWEEN_RESTS: Final = 5.0
+_NOTICEABLE: Final = 10.0
+"""Percent of the processors: where others use less, they are not those who wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Sample:
         io: microseconds in which somebody waited for a disk, since boot.
         busy: ticks of all processors in use, since boot.
         ticks: all ticks, since boot.
+        own: ticks that this process and its workers have used.
     """
 
     at: float
@@ -42,22 +48,28 @@ class Sample:
     io: int
     busy: int
     ticks: int
+    own: int = 0
 
     def since(self, earlier: Sample) -> Load:
-        """What happened in between."""
+        """What happened in between; of the processors, what others used."""
         seconds = max(self.at - earlier.at, 1e-3)
         ticks = self.ticks - earlier.ticks
+        theirs = self.busy - earlier.busy - max(0, self.own - earlier.own)
         return Load(
             cpu_pressure=(self.cpu - earlier.cpu) / 1e4 / seconds,
             io_pressure=(self.io - earlier.io) / 1e4 / seconds,
-            cpu_busy=100 * (self.busy - earlier.busy) / ticks if ticks else 0.0,
+            cpu_busy=100 * max(0, theirs) / ticks if ticks else 0.0,
         )
 
 
-def read_sample() -> Sample:
-    """The counters now; those that this kernel does not keep stand still."""
+def read_sample(workers: Iterable[int] = ()) -> Sample:
+    """The counters now; those that this kernel does not keep stand still.
+
+    Args:
+        workers: ids of this process's worker processes.
+    """
     busy, ticks = _processor_ticks()
-    return Sample(time.monotonic(), _total("cpu"), _total("io"), busy, ticks)
+    return Sample(time.monotonic(), _total("cpu"), _total("io"), busy, ticks, _own_ticks(workers))
 
 
 def averages() -> Load:
@@ -94,24 +106,22 @@ class Gauge:
         """Whether the workers are stopped to see what is left; the next sample had better come soon."""
         return self._resting is not None
 
-    def add(self, sample: Sample, rules: IdleRules, *, working: bool) -> Load:
+    def add(self, sample: Sample, rules: IdleRules, *, working: bool, ours: bool = False) -> Load:
         """Take a sample in, and say what others do.
 
         Args:
             sample: the counters now.
             rules: what is too much.
             working: whether the deep scan has been at work on the backlog since the last sample.
+            ours: whether something else has that is this daemon's own.
         """
         if not working:
             self.end_rest()
-            return self._at_rest(sample)
+            self._worked |= ours
+            return self._load if ours else self._at_rest(sample)
         self._samples.append(sample)
         if self._resting is not None:
-            if sample.at - self._resting.at >= _REST:
-                self._load = sample.since(self._resting)
-                self._rested_at = sample.at
-                self.end_rest()
-                self._samples.clear()
+            self._weigh(sample, sample.since(self._resting), rules)
         elif len(self._samples) > 1:
             self._at_work(sample, rules)
         self._worked = True
@@ -137,14 +147,24 @@ class Gauge:
             self._load = _worse(sample.since(first), sample.since(recent))
         return self._load
 
+    def _weigh(self, sample: Sample, load: Load, rules: IdleRules) -> None:
+        """See what is left of the load while the workers are stopped."""
+        rested = sample.at - (self._resting or sample).at
+        # Half a second acquits; to convict, the load has to last: everybody has something to do now and then.
+        if rested >= (_LONG_REST if judge(rules, load)[0] is not Condition.WORKING else _REST):
+            self._load = load
+            self._rested_at = sample.at
+            self.end_rest()
+            self._samples.clear()
+
     def _at_work(self, sample: Sample, rules: IdleRules) -> None:
         load = sample.since(self._samples[-2])
         while len(self._samples) > 2:
             self._samples.popleft()
-        minded = load.cpu_pressure >= rules.cpu_pressure or load.io_pressure >= rules.io_pressure
-        if not minded:
-            # Nobody waits, not even for us; then nobody is in our way, and we are in nobody's.
-            self._load = Load(load.cpu_pressure, load.io_pressure, 0.0)
+        somebody_waits = load.cpu_pressure >= rules.cpu_pressure and load.cpu_busy >= min(_NOTICEABLE, rules.cpu_busy)
+        if load.io_pressure < rules.io_pressure and not somebody_waits:
+            # Nobody waits, or only we for each other; then nobody is in our way, and we are in nobody's.
+            self._load = Load(0.0, load.io_pressure, 0.0)
         elif sample.at - self._rested_at >= _BETWEEN_RESTS:
             self._resting = sample
             self._pause()
@@ -166,6 +186,19 @@ def _processor_ticks() -> tuple[int, int]:
     except (OSError, ValueError):
         return 0, 0
     return sum(ticks) - sum(ticks[3:5]), sum(ticks)
+
+
+def _own_ticks(workers: Iterable[int]) -> int:
+    own = os.times()
+    # Of children that have ended, what they used is among this process's own figures.
+    total = round((own.user + own.system + own.children_user + own.children_system) * os.sysconf("SC_CLK_TCK"))
+    for pid in workers:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                total += sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+        except (OSError, ValueError):
+            continue
+    return total
 
 
 def _total(kind: str) -> int:

@@ -58,7 +58,7 @@ def stretch_over(repository: str, stretch: Stretch, cache: EntityCache) -> None:
         scope=stretch.scope,
         files=counts.files_scanned,
         bytes_hashed=counts.bytes_hashed,
-        problems=counts.problems,
+        **({"problems": counts.problems} if counts.problems else {}),
         seconds=round(seconds, 3),
         **({"entities_known": len(cache), "entity_hits": f"{100 * cache.hits / asked:.0f} %"} if asked else {}),
     )
@@ -69,7 +69,7 @@ def condition(now: Condition, why: str, before: Condition) -> None:
     for one in Condition:
         metrics.DEEP_CONDITION.labels(one).set(one is now)
     if now is not before:
-        _LOG.info("the backlog", condition=str(now), why=why or None, was=str(before))
+        _LOG.info("the backlog", condition=str(now), **({"why": why} if why else {}), was=str(before))
 
 
 def waited(repository: str, seconds: float | None) -> None:

@@ -102,6 +102,11 @@ class Work:
         """Why worker processes are of no use; empty if they are of some."""
         return next((pool.fault for pool in (self.urgent, self.idle) if pool.fault and not pool.is_of_use), "")
 
+    @property
+    def pids(self) -> list[int]:
+        """The worker processes' ids."""
+        return self.urgent.pids + self.idle.pids
+
     def warm_up(self) -> None:
         """See whether worker processes start; for ``fault``, and for ``urgent.greeting``."""
         self.urgent.warm_up()

@@ -34,19 +34,23 @@ class Machine:
         assert self.is_paused
         self.is_paused = False
 
-    def go_on(self, seconds: float, load: Load, *, working: bool, step: float = 1.0) -> Load:
-        """Some time in which others make a load; our own workers, if they are not stopped, wait half of it."""
+    def go_on(
+        self, seconds: float, load: Load, *, working: bool, ours: bool = False, step: float = 1.0, waiting: float = 50.0
+    ) -> Load:
+        """Some time in which others make a load; our own workers, if they are not stopped, wait ``waiting`` of it."""
         for _ in range(round(seconds / step)):
-            own = 50.0 if working and not self.is_paused else 0.0
-            used = 100.0 if own else 0.0
+            is_at_work = ours or (working and not self.is_paused)
+            own = waiting if is_at_work else 0.0
+            used = 100.0 - load.cpu_busy if is_at_work else 0.0
             self.sample = Sample(
                 self.sample.at + step,
                 self.sample.cpu + int(min(100.0, load.cpu_pressure + own) * 1e4 * step),
                 self.sample.io + int(min(100.0, load.io_pressure + own) * 1e4 * step),
-                self.sample.busy + int(max(load.cpu_busy, used) * step),
+                self.sample.busy + int((load.cpu_busy + used) * step),
                 self.sample.ticks + int(100 * step),
+                self.sample.own + int(used * step),
             )
-            self.load = self.gauge.add(self.sample, RULES, working=working)
+            self.load = self.gauge.add(self.sample, RULES, working=working, ours=ours)
         return self.load
 
 
@@ -78,6 +82,39 @@ def test_our_own_load_is_not_theirs() -> None:
     assert not machine.is_paused
 
 
+def test_a_moment_of_theirs_is_no_reason_to_stop() -> None:
+    machine = Machine()
+    machine.go_on(60, Load(), working=False)
+    while not machine.is_paused:
+        machine.go_on(0.5, Load(), working=True, step=0.5)
+    machine.go_on(0.5, Load(cpu_pressure=100), working=True, step=0.5)
+    assert machine.is_paused
+    assert machine.load.cpu_pressure == 0
+    machine.go_on(2, Load(), working=True, step=0.25)
+    assert not machine.is_paused
+
+
+def test_who_is_alone_is_not_stopped_for_waiting_for_himself() -> None:
+    machine = Machine()
+    machine.go_on(60, Load(), working=False)
+    for _ in range(60):
+        machine.sample = replace(machine.sample, io=machine.sample.io - 10**6 // 2)  # nobody waits for a disk
+        assert machine.go_on(1, Load(), working=True).cpu_pressure < 20
+    assert machine.stopped == 0
+    # Somebody else comes: it takes a rest to see whether they wait.
+    machine.sample = replace(machine.sample, io=machine.sample.io - 10**7)
+    machine.go_on(3, Load(cpu_busy=30), working=True)
+    assert machine.stopped == 1
+
+
+def test_what_else_this_daemon_does_is_not_held_against_it() -> None:
+    machine = Machine()
+    machine.go_on(60, Load(), working=False)
+    assert machine.go_on(100, Load(), working=False, ours=True).cpu_pressure < 20
+    assert machine.go_on(30, Load(), working=False).cpu_pressure < 20
+    assert machine.stopped == 0
+
+
 def test_theirs_is_seen_within_seconds_while_we_work() -> None:
     for theirs in (Load(io_pressure=80), Load(cpu_pressure=80), Load(cpu_busy=100)):
         machine = Machine()
@@ -106,19 +143,22 @@ def test_where_nobody_waits_nobody_is_stopped() -> None:
 def test_the_counters_of_this_machine() -> None:
     if not is_measured():
         pytest.skip("this kernel keeps no pressure-stall figures")
-    before = read_sample()
     busy = [
         subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(4 * (os.cpu_count() or 1))
     ]
+    pids = [process.pid for process in busy]
     try:
+        before, as_ours = read_sample(), read_sample(pids)
         time.sleep(3)  # that is what is measured
+        load, others = read_sample().since(before), read_sample(pids).since(as_ours)
     finally:
         for process in busy:
             process.kill()
             process.wait()
-    load = read_sample().since(before)
     # Four times as many as there are processors: somebody always waits.
     assert load.cpu_pressure > 50
     assert load.cpu_busy > 80
     assert load.cpu_pressure <= 101
+    # Were they our own workers, others would have used little.
+    assert others.cpu_busy < load.cpu_busy - 10
     assert averages().io_pressure <= 100

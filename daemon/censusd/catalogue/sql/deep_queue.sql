@@ -7,9 +7,6 @@ SELECT r.id, r.name, r.state, r.change_number,
            AND o.operation_type IN ('realtime', 'quick_scan', 'reconciliation', 'verify'))
   FROM repositories r WHERE r.name = ANY(%s::text[])
 
--- name: in_no_hurry
-SET LOCAL synchronous_commit = off
-
 -- name: claim
 -- LATERAL with OFFSET 0, here and below: one look into an index for each file, whatever the planner's statistics say.
 -- After a first scan they say nothing, and a join would read the whole repository for each batch.
@@ -53,7 +50,9 @@ WITH wanted AS (
     RETURNING file_id, attempts, keeps_hash
 )
 SELECT w.id, w.path, w.name, w.size, w.mtime_ns, w.ctime_ns, w.inode, w.change_number, c.attempts, c.keeps_hash
-  FROM wanted w LEFT JOIN claimed c ON c.file_id = w.id
+  FROM wanted w LEFT JOIN claimed c ON c.file_id = w.id,
+       -- Should the server forget a claim in a crash, something is looked at twice: no reason to wait for the disk.
+       (SELECT set_config('synchronous_commit', 'off', true)) AS in_no_hurry
  ORDER BY w.change_number DESC
 
 -- name: oldest

@@ -1,0 +1,83 @@
+"""The backlog on a real machine: its own load does not stop it, others' load does, and it goes on afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from censusd.deepscan.idle import Condition, IdleRules
+from censusd.deepscan.pressure import is_measured
+from censusd.deepscan.processes import CORES
+from tests.tools.library import Library
+from tests.tools.scanning import RULES, scanning, site, wait_until
+
+LONG = 100.0
+"""Seconds in which a machine that was busy becomes idle in the eyes of the deep scan, and some more."""
+
+LOADS = {
+    "cpu": "while True: pass",
+    "io": "import os\nfd = os.open('load', os.O_WRONLY | os.O_CREAT)\nwhile True: os.pwrite(fd, b'x', 0), os.fsync(fd)",
+}
+
+
+@contextmanager
+def load(kind: str, directory: Path) -> Iterator[None]:
+    """Others who need this machine."""
+    processes = []
+    for number in range(2 * CORES):
+        place = directory / str(number)
+        place.mkdir()
+        processes.append(subprocess.Popen([sys.executable, "-S", "-c", LOADS[kind]], cwd=place))
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def states(pids: list[int]) -> set[str]:
+    """The states of processes: R, S, D, T, ..."""
+    return {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", ["cpu", "io"])
+def test_others_load_stops_it_within_seconds_and_its_own_does_not(library: Library, tmp_path: Path, kind: str) -> None:
+    if not is_measured():
+        pytest.skip("this kernel keeps no pressure-stall figures")
+    # More than can be read in any time, by as many workers as there are processors.
+    for number in range(CORES):
+        with (library.root / f"large {number}").open("wb") as file:
+            file.truncate(1 << 42)
+    library.reconcile()
+    # Its own load would be all of it; other tests on the same machine are to be some.
+    idle = IdleRules(quiet=0, cpu_pressure=80, cpu_busy=80, io_pressure=40)
+    rules = replace(RULES, workers=CORES, idle_nice=19, idle=idle)
+    with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
+        wait_until(lambda: scanner.condition is Condition.WORKING, "this machine is never idle", within=LONG)
+        pids = scanner._work.idle.pids
+        assert len(pids) == CORES
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            assert scanner.condition is Condition.WORKING, (scanner.status(), "nobody else was to need this machine")
+            time.sleep(0.1)
+        began = time.monotonic()
+        with load(kind, tmp_path):
+            wait_until(lambda: str(scanner.condition) in {"cpu", "io"})
+            stopped_after = time.monotonic() - began
+            wait_until(lambda: states(pids) == {"T"})
+            assert str(scanner.condition) == kind
+        assert stopped_after < 12
+        wait_until(lambda: scanner.condition is Condition.WORKING, within=LONG)
+        # Where they were: nothing was begun again.
+        assert scanner._work.idle.pids == pids
+        wait_until(lambda: "T" not in states(pids))
