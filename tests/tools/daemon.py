@@ -66,10 +66,12 @@ class DaemonProcess:
         directory: where its configuration, state, sockets and log go; a short path.
         dsn: the database.
         config: the configuration's text, without the database.
+        command: ``run``, or ``worker``.
     """
 
-    def __init__(self, directory: Path, dsn: str, config: str) -> None:
+    def __init__(self, directory: Path, dsn: str, config: str, command: str = "run") -> None:
         self.directory = directory
+        self.command = command
         self.dsn = dsn
         self.config = directory / "censusd.toml"
         self.socket = directory / "control.sock"
@@ -96,7 +98,7 @@ class DaemonProcess:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "censusd", "run", "--config", os.fspath(self.config)],
+                [sys.executable, "-m", "censusd", self.command, "--config", os.fspath(self.config)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

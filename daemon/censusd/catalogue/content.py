@@ -9,7 +9,7 @@ from uuid import UUID
 
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.queries import Queries
-from censusd.model import ROOT
+from censusd.model import ROOT, Fingerprint
 
 _SQL: Final = Queries("content.sql")
 
@@ -96,6 +96,15 @@ def attempt(cursor: Cursor, repository_id: UUID, file_id: int) -> dict[str, Any]
     cursor.execute(_SQL.attempt, (repository_id, file_id))
     row = cursor.fetchone()
     return dict(zip(ATTEMPT_COLUMNS, row, strict=True)) if row else None
+
+
+def sample(cursor: Cursor, repository_id: UUID, below: str, most: int) -> list[tuple[str, str, Fingerprint]]:
+    """Some present files in a directory and below, at most twice ``most``: directory, name and version on record."""
+    cursor.execute(_SQL.sample, {"repository": repository_id, "below": below, "most": most})
+    return [
+        (directory, name, Fingerprint(size, mtime_ns, ctime_ns, 0, inode))
+        for directory, name, size, mtime_ns, ctime_ns, inode in cursor
+    ]
 
 
 def of_file(cursor: Cursor, repository_id: UUID, file_id: int) -> dict[str, Any] | None:

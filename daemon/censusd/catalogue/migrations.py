@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from importlib.resources import files
 from typing import Final, LiteralString
 
@@ -45,18 +46,45 @@ def migrate(catalogue: Catalogue) -> list[int]:
             # A step may take as long as it needs on a large catalogue.
             cursor.execute("SET LOCAL statement_timeout = 0")
             applied = _applied(cursor)
-            newest = max(applied, default=0)
-            if newest > max(steps):
-                raise SchemaError(
-                    f"the database has schema {newest}, this version of censusd knows {max(steps)}: "
-                    "it was used by a newer version; install that version again, or restore a backup"
-                )
+            _refuse_newer(applied, steps)
             if number not in applied:
                 # Several statements at once need the simple protocol, which a binary cursor does not speak.
                 cursor.connection.execute(statements)
                 cursor.execute("INSERT INTO schema_migrations (number, name) VALUES (%s, %s)", (number, name))
                 done.append(number)
     return done
+
+
+def check(catalogue: Catalogue) -> None:
+    """See that the schema is the one that this version works with, and change nothing.
+
+    Raises:
+        SchemaError: it is not.
+        CatalogueError: the database refused, or is away.
+    """
+    steps = available()
+    with catalogue.transaction() as cursor:
+        _check_server(cursor)
+        cursor.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
+        if cursor.fetchone() != (True,):
+            raise SchemaError("there is no catalogue in this database yet: start censusd, which makes it")
+        cursor.execute("SELECT number FROM schema_migrations")
+        applied = {number for (number,) in cursor}
+    _refuse_newer(applied, steps)
+    if steps.keys() - applied:
+        raise SchemaError(
+            f"the database has schema {max(applied, default=0)}, this version of censusd needs {max(steps)}: "
+            "start the daemon of this version first, which brings it up to date"
+        )
+
+
+def _refuse_newer(applied: set[int], steps: Collection[int]) -> None:
+    newest = max(applied, default=0)
+    if newest > max(steps):
+        raise SchemaError(
+            f"the database has schema {newest}, this version of censusd knows {max(steps)}: "
+            "it was used by a newer version; install that version again, or restore a backup"
+        )
 
 
 def _check_server(cursor: Cursor) -> None:

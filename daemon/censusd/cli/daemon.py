@@ -1,4 +1,4 @@
-"""``censusd``: run the daemon, or check its configuration."""
+"""``censusd``: run the daemon or a worker, or check the configuration."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pathlib import Path
 from censusd import __version__
 from censusd.config import Config, describe
 from censusd.errors import CensusError, ConfigurationError
+from censusd.service.assistant import Assistant
 from censusd.service.log import visible
 from censusd.service.run import Daemon, reader
 
 _OK, _FAILED, _MISUSED = 0, 1, 2
+_BEGUN_WITHIN = 10.0
+"""Seconds in which a worker finds out that it cannot help; after them, systemd need not wait for it any more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "check-config":
             return _check(read())
         config = read()
+        if options.command == "worker":
+            Daemon(read, Assistant, patience=_BEGUN_WITHIN).run()
+            return _OK
         if not config.repositories:
             print(
                 "censusd: there is no repository to look after: add a [[repository]] with name and path to "
@@ -60,10 +66,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"censusd {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the daemon in the foreground; systemd does the same")
+    worker = commands.add_parser(
+        "worker",
+        help="take part in the deep scan of repositories that a daemon on another host looks after",
+        description="Takes part in the deep scan of repositories that a daemon on another host looks after: reads the "
+        "same trees, mounted here, and writes into the same database. It takes that daemon's configuration, in which "
+        "paths and addresses may differ, watches nothing and compares nothing. Start as many as there are hosts.",
+    )
     check = commands.add_parser(
         "check-config", help="say everything that is wrong with the configuration, or show what is in force"
     )
-    for command in (run, check):
+    for command in (run, worker, check):
         command.add_argument(
             "--config",
             type=Path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from censusd.catalogue import content, deep_queue, repositories
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.content import Queue
 from censusd.deepscan.sites import SiteRules
+from censusd.errors import CatalogueUnavailableError
 
 _REST_PER_WORK: Final = 50.0
 
@@ -42,11 +44,15 @@ class Backlogs:
         return {name: count.queue for name, count in self._counts.items()}
 
     def count(self) -> None:
-        """Count whatever may have changed.
+        """Count whatever may have changed; without the database, what was counted last stays.
 
         Raises:
-            CatalogueError: the database refused, or is away.
+            CatalogueError: the database refused.
         """
+        with suppress(CatalogueUnavailableError):
+            self._count()
+
+    def _count(self) -> None:
         sites = self._sites()
         with self._catalogue.transaction() as cursor:
             records = repositories.all_records(cursor)

@@ -6,9 +6,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -26,15 +27,46 @@ Load = Callable[[], Config]
 """Reads the configuration again, from where it came from."""
 
 
+class Program(AbstractContextManager["Program"], Protocol):
+    """What runs while it is entered: an ``Application``, or an ``Assistant``.
+
+    Attributes:
+        fault: what is wrong with the configuration, for those who ask.
+    """
+
+    fault: str
+
+    def prepare(self, stopping: threading.Event) -> None:
+        """Begin, as soon as that is possible."""
+
+    def reload(self, config: Config) -> None:
+        """Apply another configuration; a ``CensusError`` says why it cannot be, and then nothing is."""
+
+    def describe(self) -> str:
+        """One line on how things stand."""
+
+    def is_alive(self) -> bool:
+        """Whether every loop runs and none is hung."""
+
+
 class Daemon:
-    """One run of the daemon, from the configuration to the last lease.
+    """One run of the daemon, or of a worker, from the configuration to the end.
 
     Args:
         read: reads the configuration.
+        make: makes what is to run, from a configuration and a means to ask for a reload.
+        patience: seconds to wait, before anybody is told that it is ready, for it to have begun, or to have failed.
     """
 
-    def __init__(self, read: Load) -> None:
+    def __init__(
+        self,
+        read: Load,
+        make: Callable[[Config, Callable[[], None]], Program] = Application,
+        patience: float = 0.0,
+    ) -> None:
         self._read = read
+        self._make = make
+        self._patience = patience
         self._notifier = Notifier()
         self._stopping = threading.Event()
         self._reload = threading.Event()
@@ -58,13 +90,15 @@ class Daemon:
         signal.signal(signal.SIGHUP, self._on_reload)
         self._note_configuration(valid=True)
         try:
-            with Application(config, self._ask_for_reload) as application:
-                preparing = threading.Thread(target=self._prepare, args=(application,), name="prepare")
+            with self._make(config, self._ask_for_reload) as program:
+                preparing = threading.Thread(target=self._prepare, args=(program,), name="prepare")
                 preparing.start()
-                self._notifier.ready()
-                metrics.UP.set(1)
+                preparing.join(self._patience)
+                if self._failure is None:
+                    self._notifier.ready()
+                    metrics.UP.set(1)
                 try:
-                    self._loop(application)
+                    self._loop(program)
                 finally:
                     self._notifier.stopping()
                     metrics.UP.set(0)
@@ -76,29 +110,29 @@ class Daemon:
         if self._failure is not None:
             raise self._failure
 
-    def _loop(self, application: Application) -> None:
+    def _loop(self, program: Program) -> None:
         fed = 0.0
         while not self._stopping.is_set():
             if self._reload.is_set():
                 self._reload.clear()
-                self._reload_configuration(application)
-            self._notifier.status(application.describe())
+                self._reload_configuration(program)
+            self._notifier.status(program.describe())
             interval = self._notifier.watchdog_seconds
-            if interval is not None and time.monotonic() >= fed + min(interval, 10.0) and application.is_alive():
+            if interval is not None and time.monotonic() >= fed + min(interval, 10.0) and program.is_alive():
                 self._notifier.alive()
                 fed = time.monotonic()
             self._wake.wait(_ROUND)
             self._wake.clear()
 
-    def _prepare(self, application: Application) -> None:
+    def _prepare(self, program: Program) -> None:
         try:
-            application.prepare(self._stopping)
+            program.prepare(self._stopping)
         except CensusError as error:
             self._failure = error
             self._stopping.set()
             self._wake.set()
 
-    def _reload_configuration(self, application: Application) -> None:
+    def _reload_configuration(self, program: Program) -> None:
         self._notifier.reloading()
         try:
             config = self._read()
@@ -107,15 +141,23 @@ class Daemon:
                 _LOG.error("configuration", fault=str(fault))
             _LOG.error("the configuration is not valid: the old one stays in force")
             self._note_configuration(valid=False)
-            application.fault = "the new configuration is not valid, the old one stays in force"
+            program.fault = "the new configuration is not valid, the old one stays in force"
         else:
             for warning in config.warnings:
                 _LOG.warning("configuration", warning=str(warning))
-            application.reload(config)
-            application.fault = ""
-            self._note_configuration(valid=True)
-        self._notifier.status(application.describe())
+            self._apply(program, config)
+        self._notifier.status(program.describe())
         self._notifier.ready()
+
+    def _apply(self, program: Program, config: Config) -> None:
+        try:
+            program.reload(config)
+        except CensusError as error:
+            _LOG.error("the configuration cannot be used: the old one stays in force", why=str(error))
+            program.fault = f"the new configuration cannot be used, the old one stays in force: {error}"
+        else:
+            program.fault = ""
+        self._note_configuration(valid=not program.fault)
 
     def _note_configuration(self, *, valid: bool) -> None:
         metrics.CONFIG_LOADED.set(valid)

@@ -47,3 +47,19 @@ SELECT m.kind, m.mime_type, m.title, m.width, m.height, m.duration, m.pages, m.c
 SELECT e.kind, e.name, l.role, l.position
   FROM file_entities l JOIN entities e ON e.repository_id = l.repository_id AND e.id = l.entity_id
  WHERE l.repository_id = %s AND l.file_id = %s ORDER BY e.kind, l.role, l.position, e.name
+
+-- name: sample
+-- From both ends of the key, which costs nothing and is seldom one directory.
+SELECT * FROM (
+    (SELECT d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode
+       FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+      WHERE f.repository_id = %(repository)s AND f.state = 0
+        AND (%(below)s::text = '' OR d.path = %(below)s OR starts_with(d.path, %(below)s || '/'))
+      ORDER BY f.id LIMIT %(most)s)
+    UNION
+    (SELECT d.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode
+       FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+      WHERE f.repository_id = %(repository)s AND f.state = 0
+        AND (%(below)s::text = '' OR d.path = %(below)s OR starts_with(d.path, %(below)s || '/'))
+      ORDER BY f.id DESC LIMIT %(most)s)
+) s

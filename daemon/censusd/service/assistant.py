@@ -1,0 +1,289 @@
+"""A worker on another host: it takes part in the deep scan of repositories that a daemon elsewhere looks after.
+
+It shares the backlog with that daemon and with other workers through the database, where files are claimed; it watches
+nothing, compares nothing with the disk, and changes no paths.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+
+from censusd import __version__, metrics
+from censusd.catalogue import deep_queue, migrations, repositories
+from censusd.catalogue.connection import Catalogue
+from censusd.config import Config, Secret, differences
+from censusd.deepscan.processes import Processes, wait
+from censusd.deepscan.scanner import Scanner
+from censusd.deepscan.sites import SiteRules
+from censusd.errors import CatalogueError, CensusError
+from censusd.service import log
+from censusd.service.backlogs import Backlogs
+from censusd.service.collector import Collector
+from censusd.service.controls import Controls
+from censusd.service.heartbeat import Heartbeats
+from censusd.service.http import HttpServer
+from censusd.service.patience import once_available
+from censusd.service.schedule import Schedule
+from censusd.service.terms import pool_of, scan_rules_of, sites_of
+from censusd.service.trees import Place, Trees
+from censusd.sync import ownership
+from censusd.sync.worker import Worker
+
+_LOG: Final = structlog.get_logger("censusd.service")
+_COLLECT_EVERY: Final = 5.0
+_LOOK_EVERY: Final = 2.0
+_GREETED_WITHIN: Final = 60.0
+_STOP_WITHIN: Final = 30.0
+_TICK: Final = 0.25
+_DEEP_SCAN: Final = "deep scan"
+
+
+class Assistant:
+    """Everything that runs in a worker. Use as a context manager; leaving it stops everything.
+
+    Args:
+        config: the configuration to begin with: the one of the daemon that it helps, but for paths and addresses.
+        request_reload: called when somebody asks for the configuration to be read again.
+
+    Raises:
+        CensusError: there is nothing to do, or something that it cannot do without cannot be had.
+    """
+
+    def __init__(self, config: Config, request_reload: Callable[[], None]) -> None:
+        self._config = config
+        self._scanner: Scanner | None = None
+        self._prepared = False
+        self._away: dict[str, str] = {}
+        self._changing = threading.Lock()
+        self.heartbeats = Heartbeats()
+        self.trouble = ""
+        self.fault = ""
+        dsn = _check(config)
+        with ExitStack() as stack:
+            self.catalogue = Catalogue(dsn.reveal(), pool_of(config.database), metrics.database_error)
+            stack.enter_context(self.catalogue)
+            stack.callback(self._stop_scanner)
+            self._trees = Trees(self.catalogue)
+            self.schedule = Schedule(self.catalogue)
+            self.schedule.start()
+            stack.callback(self.schedule.stop)
+            self._collector = Collector(_no_workers, self.catalogue, self.heartbeats)
+            self._backlogs = Backlogs(self.catalogue, self._sites)
+            self._serve(stack, request_reload)
+            self._stack = stack.pop_all()
+        metrics.BUILD.info({"version": __version__})
+        if not config.deep_scan.enabled:
+            _LOG.warning("there is nothing to do: deep_scan.enabled is false")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.close()
+
+    def prepare(self, stopping: threading.Event) -> None:
+        """See that everything is as it has to be, and begin, as soon as the database can be had.
+
+        Raises:
+            CensusError: the catalogue is another version's; a repository is not in it; a tree is not the repository.
+        """
+
+        def step() -> None:
+            migrations.check(self.catalogue)
+            self._trees.accept(_places(self._config), stopping.is_set)
+            self._check_extractors(stopping)
+
+        if once_available(step, stopping, self._tell):
+            for site in sites_of(self._config):
+                metrics.prepare(site.name)
+            self._scanner = self._start_scanner()
+            self.schedule.every(_LOOK_EVERY, "trees", self._look_at_trees)
+            self.schedule.every(_COLLECT_EVERY, "collect", self._collect)
+            self._prepared = True
+            _LOG.info("at work", repositories=[site.name for site in sites_of(self._config)])
+
+    def reload(self, config: Config) -> None:
+        """Apply what differs, and nothing else.
+
+        Raises:
+            CensusError: a tree is not the repository, for instance; everything stays as it was.
+        """
+        _check(config)
+        changes = differences(self._config, config)
+        if self._prepared:
+            self._trees.accept(_places(config))
+        for change in changes:
+            _LOG.info("configuration", change=str(change))
+            if change.restart_keys:
+                _LOG.warning("takes effect when the worker is started again", keys=list(change.restart_keys))
+        with self._changing:
+            before, self._config = {site.name for site in self._sites().values()}, config
+            log.set_up(config.daemon.log_level, config.daemon.log_format)
+            self.catalogue.resize(pool_of(config.database))
+            now = self._sites().keys()
+            for name in before - now:
+                metrics.forget(name)
+            for name in now - before:
+                metrics.prepare(name)
+            self._reconfigure()
+
+    def describe(self) -> str:
+        """One line on how things stand."""
+        if self.trouble or self._scanner is None:
+            return self.trouble or "starting"
+        status = self._scanner.status()
+        parts = [self.fault, status["fault"], f"deep scan: {status['condition']}"]
+        parts.append(f"({status['why']})" if status["why"] else "")
+        parts.append(f"at work on {status['in_flight']:,} files" if status["in_flight"] else "")
+        parts += [f"{name} is away: {why}" for name, why in sorted(self._away.items())]
+        return "; ".join(filter(None, parts)).replace("; (", " (")
+
+    def is_alive(self) -> bool:
+        """Whether every loop runs and none is hung."""
+        hung = self.heartbeats.hung()
+        for loop in hung:
+            _LOG.error("hung", loop=loop.name, seconds=round(loop.age))
+        return not hung and (self._scanner is None or self._scanner.is_alive)
+
+    def _sites(self) -> dict[str, SiteRules]:
+        """The repositories, those that are away included."""
+        return {site.name: site for site in sites_of(self._config)}
+
+    def _tell(self, trouble: str) -> None:
+        self.trouble = trouble
+
+    def _check_extractors(self, stopping: threading.Event) -> None:
+        """What this host cannot read, or would read as an older version does, must not pass as read.
+
+        Raises:
+            CensusError: an extractor is missing here, or older than elsewhere.
+        """
+        mine = _extractors(self._config, stopping)
+        with self.catalogue.transaction() as cursor:
+            records = repositories.all_records(cursor)
+            for name in self._sites():
+                for extractor, version in deep_queue.versions(cursor, records[name].id).items():
+                    if extractor and mine.get(extractor, 0) < version:
+                        have = f"version {mine[extractor]}" if extractor in mine else "none"
+                        raise CensusError(
+                            f"files of {name} are read with version {version} of the extractor {extractor}; this host "
+                            f"has {have}: install the same version of censusd as where its daemon runs"
+                        )
+
+    def _start_scanner(self) -> Scanner:
+        scanner = Scanner(
+            self.catalogue,
+            scan_rules_of(self._config.deep_scan),
+            sites_of(self._config),
+            ownership.own_name(),
+            beat=self.heartbeats.add(_DEEP_SCAN).beat,
+            is_gone=ownership.is_gone,
+        )
+        scanner.start()
+        return scanner
+
+    def _stop_scanner(self) -> None:
+        if self._scanner is not None:
+            self._scanner.stop()
+            if not self._scanner.join(_STOP_WITHIN):
+                _LOG.error("did not stop in time", loop=_DEEP_SCAN)
+
+    def _look_at_trees(self) -> None:
+        """Leave repositories alone whose tree is not there, until it is back."""
+        away = self._trees.away()
+        with self._changing:
+            changed = away.keys() ^ self._away.keys()
+            for name in sorted(changed):
+                if name in away:
+                    _LOG.warning("away", repository=name, why=away[name])
+                else:
+                    _LOG.info("back", repository=name)
+            self._away = away
+            if changed:
+                self._reconfigure()
+
+    def _reconfigure(self) -> None:
+        if self._scanner is not None:
+            sites = [site for name, site in self._sites().items() if name not in self._away]
+            self._scanner.reconfigure(scan_rules_of(self._config.deep_scan), sites)
+
+    def _collect(self) -> None:
+        self._collector.collect()
+        self._backlogs.count()
+        try:
+            with self.catalogue.transaction():
+                metrics.DATABASE_UP.set(1)
+        except CatalogueError:
+            metrics.DATABASE_UP.set(0)
+
+    def _serve(self, stack: ExitStack, request_reload: Callable[[], None]) -> None:
+        http = self._config.http
+        if http.listen is None:
+            return
+        controls = Controls(
+            _no_workers,
+            self.catalogue,
+            version=__version__,
+            reload=request_reload,
+            overview=self._overview,
+            scanner=lambda: self._scanner,
+            sites=self._sites,
+        )
+        tcp = HttpServer.tcp(controls, http.listen)
+        stack.callback(tcp.close)
+        _LOG.info("serving", metrics=f"http://{tcp.address}/metrics")
+
+    def _overview(self) -> dict[str, Any]:
+        """What the control room adds to the status."""
+        away = "; ".join(f"{name} is away: {why}" for name, why in sorted(self._away.items()))
+        return {
+            "trouble": self.trouble,
+            "fault": "; ".join(filter(None, (self.fault, away))),
+            "ready": self._prepared,
+            "queues": self._backlogs.queues(),
+        }
+
+
+def _check(config: Config) -> Secret:
+    """Refuse a configuration with which there is nothing to do for a worker. Gives the database."""
+    if config.database.dsn is None:
+        raise CensusError(
+            "a worker shares its work with a daemon through a PostgreSQL that both can reach: name it in dsn of "
+            "[database], in CENSUSD_DATABASE, or in a systemd credential named database"
+        )
+    if not sites_of(config):
+        raise CensusError('there is no repository to deep-scan: none is configured, or their deep_scan is "never"')
+    return config.database.dsn
+
+
+def _places(config: Config) -> list[Place]:
+    names = {site.name for site in sites_of(config)}
+    return [Place(one.name, one.path, one.marker) for one in config.repositories if one.name in names]
+
+
+def _extractors(config: Config, stopping: threading.Event) -> dict[str, int]:
+    """Extractor -> version of those that worker processes have on this host."""
+    pool = Processes(1, scan_rules_of(config.deep_scan).settings[0])
+    try:
+        pool.warm_up()
+        deadline = time.monotonic() + _GREETED_WITHIN
+        while pool.greeting is None and not pool.fault and not stopping.is_set() and time.monotonic() < deadline:
+            wait((pool,), _TICK)
+        if pool.greeting is None:
+            raise CensusError(pool.fault or f"a worker process said nothing within {_GREETED_WITHIN:g} s")
+        for name, why in pool.greeting.missing.items():
+            _LOG.warning("an extractor cannot be loaded", extractor=name, why=why)
+        return dict(pool.greeting.extractors)
+    finally:
+        pool.close()
+
+
+def _no_workers() -> Mapping[str, Worker]:
+    return {}

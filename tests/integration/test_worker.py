@@ -1,0 +1,293 @@
+"""``censusd worker``: real processes that share one backlog through a real database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.tools.daemon import DEADLINE, DaemonProcess
+from tests.tools.library import Library
+from tests.tools.scanning import sha256
+from tests.tools.waiting import until
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory with a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="censusd-") as name:
+        yield Path(name)
+
+
+def configuration(root: Path, *more: str, name: str = "library", batch: int = 10) -> str:
+    """A worker's part of a configuration, by which a machine that runs tests is hardly ever too busy."""
+    lines = ("cpu_pressure = 100", "io_pressure = 100", "cpu_busy = 100", 'quiet = "0s"', "workers = 1")
+    repository = (f'name = "{name}"', f'path = "{root}"', *more)
+    return "\n".join(("[deep_scan]", *lines, f"batch_size = {batch}", "[[repository]]", *repository)) + "\n"
+
+
+def worker(place: Path, number: int, database: str, config: str) -> DaemonProcess:
+    """A worker process that is still to be started."""
+    directory = place / str(number)
+    directory.mkdir(exist_ok=True)
+    return DaemonProcess(directory, database, config, command="worker")
+
+
+def fill(library: Library, count: int) -> dict[str, str]:
+    """A backlog that has waited for so long that no busy machine holds it back. Returns path -> content hash."""
+    made = {}
+    for number in range(count):
+        path = f"d{number % 9}/f{number}"
+        made[path] = sha256(library.write(path, f"content {number}" * 100))
+    library.reconcile()
+    library.query("UPDATE files SET updated_at = now() - interval '30 days'")
+    return made
+
+
+def hashes(library: Library) -> dict[str, str]:
+    """Path -> content hash on record, where there is one."""
+    return dict(library.query("SELECT file_path, content_hash FROM file_records WHERE content_hash IS NOT NULL"))
+
+
+def files_done(process: DaemonProcess) -> int:
+    """How many files a worker's log says that it has done."""
+    return sum(event["files"] for event in process.log_events() if event.get("work") == "deep_scan")
+
+
+def claims(library: Library) -> list[tuple[object, ...]]:
+    """Who holds how many claims."""
+    return library.query("SELECT worker, count(*) FROM deep_scan_claims GROUP BY worker")
+
+
+def is_looking(process: DaemonProcess) -> bool:
+    """Whether its deep scan has begun to look for work."""
+    return process.notifications is not None and any(
+        message.startswith("STATUS=deep scan: ") for message in process.notifications.messages
+    )
+
+
+def test_two_workers_share_a_backlog(library: Library, place: Path, database: str) -> None:
+    made = fill(library, 3000)
+    # Nobody may begin before both are there.
+    library.query("UPDATE repositories SET state = 'offline'")
+    with ExitStack() as stack:
+        both = [worker(place, number, database, configuration(library.root)) for number in (1, 2)]
+        for process in both:
+            stack.enter_context(process)
+            until(partial(is_looking, process))
+        library.query("UPDATE repositories SET state = 'active'")
+        until(lambda: hashes(library) == made)
+        until(lambda: claims(library) == [])
+        assert [process.stop() for process in both] == [0, 0]
+        done = [files_done(process) for process in both]
+    assert sum(done) == len(made)
+    assert min(done) > 0
+    ((counted,),) = library.query(
+        "SELECT sum(files_scanned)::int FROM sync_operations WHERE operation_type = 'deep_scan'"
+    )
+    assert counted == len(made)
+
+
+def test_a_killed_worker_loses_nothing(library: Library, place: Path, database: str) -> None:
+    made = fill(library, 1500)
+    config = configuration(library.root, batch=100)
+    with worker(place, 1, database, config) as first, worker(place, 2, database, config):
+        until(lambda: hashes(library))
+        first.kill()
+        first.start()  # as systemd does; and what the dead one held goes on at once, because it is known to be dead
+        until(lambda: hashes(library) == made)
+        until(lambda: claims(library) == [])
+    assert library.query("SELECT count(*) FROM quarantined_files") == [(0,)]
+
+
+def test_from_start_to_stop(library: Library, place: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+    (library.root / "huge").write_bytes(os.urandom(1 << 20) * 200)
+    fill(library, 20)
+    with worker(place, 1, database, configuration(library.root)) as process:
+        assert process.notifications is not None
+        process.notifications.wait_for(lambda message: message == "WATCHDOG=1")
+        until(lambda: len(hashes(library)) >= 1)
+        (address,) = [event["metrics"] for event in process.log_events() if event.get("event") == "serving"]
+        with urllib.request.urlopen(address) as answer:
+            text = answer.read().decode()
+        assert 'censusd_deep_scan_files_total{repository="library"}' in text
+        with urllib.request.urlopen(address.replace("/metrics", "/-/ready")) as answer:
+            assert answer.read() == b"ready\n"
+        began = time.monotonic()
+        assert process.stop() == 0
+        assert time.monotonic() - began < 10
+        assert "STOPPING=1" in process.notifications.messages
+    assert library.query("SELECT count(*) FROM deep_scan_claims WHERE lease_expires_at > now()") == [(0,)]
+    assert library.query("SELECT lease_owner FROM repositories") == [("test",)]
+    # It compares nothing: the only pass is the test's own.
+    assert library.query("SELECT operation_type FROM sync_operations WHERE operation_type <> 'deep_scan'") == [
+        ("quick_scan",)
+    ]
+
+
+def refusal(place: Path, database: str, config: str) -> str:
+    """What a worker says that ends by itself, as one that failed, and before it says that it is ready."""
+    file = place / "censusd.toml"
+    file.write_text('[http]\nlisten = ""\n' + config)
+    environment = {**os.environ, "CENSUSD_DATABASE": database, "STATE_DIRECTORY": str(place)}
+    done = subprocess.run(
+        [sys.executable, "-m", "censusd", "worker", "--config", str(file)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+def test_what_cannot_be_helped_with_is_refused(library: Library, place: Path, database: str, server: str) -> None:
+    fill(library, 40)
+    root = library.root
+    assert refusal(place, database, configuration(root, name="fotos")) == (
+        "censusd: fotos is not in the catalogue (there: library): start the daemon that looks after it first, with the "
+        "same name and the same database"
+    )
+    assert "library is in the catalogue, but its root was never seen" in refusal_without_identity(
+        library, place, database
+    )
+    assert "there is nothing at this path" in refusal(place, database, configuration(place / "nothing"))
+    empty = place / "empty"
+    empty.mkdir()
+    assert refusal(place, database, configuration(empty)) == (
+        f"censusd: {empty} is not library: of 32 files on record that were looked for in it, 32 are not there"
+    )
+    copy = place / "copy"
+    shutil.copytree(root, copy)
+    said = refusal(place, database, configuration(copy))
+    assert (
+        f"{copy} is not library: of 32 files on record that were looked for in it, 32 have other inode numbers" in said
+    )
+    assert "the marker file .mark is not there" in refusal(place, database, configuration(root, 'marker = ".mark"'))
+    assert "there is no repository to deep-scan" in refusal(place, database, configuration(root, 'deep_scan = "never"'))
+    assert "a worker shares its work with a daemon through a PostgreSQL" in refusal(place, "", configuration(root))
+    # The server's own database has no catalogue in it.
+    assert "there is no catalogue in this database yet" in refusal(place, server, configuration(root))
+    library.query("UPDATE repositories SET state = 'retired'")
+    assert "library is retired" in refusal(place, database, configuration(root))
+    library.query("UPDATE repositories SET state = 'active'")
+    library.query("INSERT INTO deep_scan_extractors SELECT id, 'images', 1000 FROM repositories")
+    assert "library are read with version 1000 of the extractor images" in refusal(place, database, configuration(root))
+    library.query("INSERT INTO schema_migrations (number, name) VALUES (9999, 'of a newer version')")
+    assert "the database has schema 9999, this version of censusd knows" in refusal(
+        place, database, configuration(root)
+    )
+    library.query("DELETE FROM schema_migrations WHERE number > 1")
+    assert "start the daemon of this version first" in refusal(place, database, configuration(root))
+    assert hashes(library) == {}
+    assert claims(library) == []
+
+
+def refusal_without_identity(library: Library, place: Path, database: str) -> str:
+    """What is said of a repository whose root its daemon has not seen yet."""
+    ((identity,),) = library.query("SELECT identity::text FROM repositories")
+    library.query("UPDATE repositories SET identity = NULL")
+    said = refusal(place, database, configuration(library.root))
+    library.query("UPDATE repositories SET identity = %s::jsonb", identity)
+    return said
+
+
+def test_the_tree_may_be_mounted_elsewhere_and_otherwise(library: Library, place: Path, database: str) -> None:
+    made = fill(library, 40)
+    # What the daemon's host says of its own disk does not hold here; and files go on changing.
+    library.query('UPDATE repositories SET identity = identity || \'{"filesystem": "uuid:1", "type": "xfs"}\'')
+    changed = next(iter(made))
+    (library.root / changed).write_text("changed meanwhile")
+    (place / "mount").symlink_to(library.root)
+    del made[changed]
+    with worker(place, 1, database, configuration(place / "mount")):
+        until(lambda: hashes(library) == made)
+
+
+def test_a_tree_that_goes_away_is_left_alone_until_it_is_back(
+    library: Library, make_library: Callable[..., Library], place: Path, database: str
+) -> None:
+    fill(library, 40)
+    other = make_library(place / "tree", "other")
+    elsewhere = library.root.with_name("elsewhere")
+    two = configuration(library.root) + f'[[repository]]\nname = "other"\npath = "{other.root}"\n'
+    other.write("first")
+    other.reconcile()
+    with worker(place, 1, database, two) as process:
+        until(lambda: len(hashes(library)) == 41)
+        library.root.rename(elsewhere)
+        (library.root / "d1").mkdir(parents=True)
+        assert process.notifications is not None
+        process.notifications.wait_for(
+            lambda message: "library is away: another directory is there than the one that was" in message
+        )
+        again = "UPDATE files SET scan_phase = 0, content_hash = NULL, change_number = change_number + 1"
+        library.query(again)
+        library.query("UPDATE repositories SET change_number = change_number + 1")
+        # It goes on with the other one, and does not so much as try this one.
+        until(lambda: set(hashes(library)) == {"first"})
+        assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]
+        shutil.rmtree(library.root)
+        elsewhere.rename(library.root)
+        until(lambda: len(hashes(library)) == 41)
+
+
+def test_a_reload_that_cannot_be_is_refused(library: Library, place: Path, database: str) -> None:
+    fill(library, 20)
+    with worker(place, 1, database, configuration(library.root)) as process:
+        notifications = process.notifications
+        assert notifications is not None
+        until(lambda: len(hashes(library)) == 20)
+        process.configure(configuration(place))
+        seen = len(notifications.messages)
+        process.signal(signal.SIGHUP)
+        notifications.wait_for(lambda message: message == "READY=1", seen)
+        assert "the configuration cannot be used: the old one stays in force" in process.log_text()
+        library.write("new")
+        library.reconcile()
+        until(lambda: len(hashes(library)) == 21)
+        process.configure(configuration(library.root, batch=50))
+        seen = len(notifications.messages)
+        process.signal(signal.SIGHUP)
+        notifications.wait_for(lambda message: message == "READY=1", seen)
+        assert "deep_scan changed: batch_size" in process.log_text()
+
+
+def test_a_worker_waits_for_the_database(library: Library, place: Path, database: str, server: str) -> None:
+    made = fill(library, 20)
+    info = psycopg.conninfo.conninfo_to_dict(database)
+    absent = psycopg.conninfo.make_conninfo(database, dbname="not_there_yet_either")
+    library.repository.catalogue.close()
+    with (
+        psycopg.connect(server, autocommit=True) as connection,
+        worker(place, 1, absent, configuration(library.root)) as process,
+    ):
+        assert process.notifications is not None
+        process.notifications.wait_for(lambda message: message.startswith("STATUS=waiting for the database"))
+        connection.execute(f'CREATE DATABASE not_there_yet_either TEMPLATE "{info["dbname"]}"')
+        try:
+
+            def count() -> int:
+                with psycopg.connect(absent) as there:
+                    row = there.execute("SELECT count(*) FROM files WHERE scan_phase = 1").fetchone()
+                return row[0] if row else 0
+
+            until(lambda: count() == len(made))
+        finally:
+            process.stop()
+            connection.execute("DROP DATABASE not_there_yet_either WITH (FORCE)")
