@@ -17,7 +17,7 @@ from censusd.catalogue.embedded import EmbeddedServer
 from censusd.config import ChangeKind, Config, RepositoryConfig, differences
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
-from censusd.errors import CatalogueUnavailableError, CensusError, EmbeddedServerError
+from censusd.errors import CensusError, EmbeddedServerError
 from censusd.model import SyncOperation, Trigger
 from censusd.service import log
 from censusd.service.backlogs import Backlogs
@@ -26,6 +26,7 @@ from censusd.service.controls import Controls
 from censusd.service.describing import Describing
 from censusd.service.heartbeat import Heartbeats
 from censusd.service.http import HttpServer
+from censusd.service.patience import once_available
 from censusd.service.schedule import Schedule
 from censusd.service.terms import pace_of, pool_of, scan_rules_of, sites_of, terms_of
 from censusd.sync import ownership
@@ -34,8 +35,6 @@ from censusd.sync.worker import Worker
 
 _LOG: Final = structlog.get_logger("censusd.service")
 _COLLECT_EVERY: Final = 5.0
-_FIRST_RETRY: Final = 0.5
-_LAST_RETRY: Final = 10.0
 _STOP_WITHIN: Final = 30.0
 _DEEP_SCAN: Final = "deep scan"
 
@@ -57,7 +56,6 @@ class Application:
         self._workers: dict[str, Worker] = {}
         self._scanner: Scanner | None = None
         self._prepared = False
-        self._retry_after = _FIRST_RETRY
         self.heartbeats = Heartbeats()
         self.trouble = ""
         self.fault = ""
@@ -107,29 +105,24 @@ class Application:
             SchemaError: the database's schema is not one this version can work with.
             CatalogueError: the database refuses to be set up.
         """
-        while not self._prepared and not stopping.is_set():
-            try:
-                done = migrations.migrate(self.catalogue)
-            except CatalogueUnavailableError as error:
-                if not self.trouble:
-                    _LOG.warning("waiting for the database", why=str(error))
-                self.trouble = f"waiting for the database: {error}"
-                stopping.wait(self._retry_after)
-                self._retry_after = min(_LAST_RETRY, self._retry_after * 2)
-                continue
+
+        def bring_up_to_date() -> None:
+            done = migrations.migrate(self.catalogue)
             if done:
                 _LOG.info("schema brought up to date", steps=done)
-            self.trouble = ""
-            for repository in self._config.repositories:
-                if repository.enabled:
-                    self._start(repository)
-            self._scanner = self._start_scanner()
-            self.describing.start(self._config)
-            self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
-            self.schedule.every(_COLLECT_EVERY, "backlogs", self.backlogs.count)
-            if self._server is not None:
-                self.schedule.every(_COLLECT_EVERY, "embedded server", self._server_is_running)
-            self._prepared = True
+
+        if not once_available(bring_up_to_date, stopping, self._tell):
+            return
+        for repository in self._config.repositories:
+            if repository.enabled:
+                self._start(repository)
+        self._scanner = self._start_scanner()
+        self.describing.start(self._config)
+        self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
+        self.schedule.every(_COLLECT_EVERY, "backlogs", self.backlogs.count)
+        if self._server is not None:
+            self.schedule.every(_COLLECT_EVERY, "embedded server", self._server_is_running)
+        self._prepared = True
 
     def reload(self, config: Config) -> None:
         """Apply what differs, and nothing else."""
@@ -191,6 +184,9 @@ class Application:
         scanning = self._scanner is None or self._scanner.is_alive
         scanning = scanning and self.describing.is_alive
         return not hung and scanning and all(worker.is_alive for worker in self._workers.values())
+
+    def _tell(self, trouble: str) -> None:
+        self.trouble = trouble
 
     def _embedded(self, stack: ExitStack) -> EmbeddedServer | None:
         database = self._config.database
