@@ -14,6 +14,10 @@ from censusd.config.secret import Secret, parse_dsn
 from censusd.describe.rules import Endpoint, parse_endpoint
 
 _LAST_PORT: Final = 65535
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LONGEST_HOST: Final = 253
+"""RFC 1035; underscores, which it does not allow, are in use."""
 
 
 class Address(NamedTuple):
@@ -79,6 +83,33 @@ class Listen(Kind[Address | None]):
         if value is None:
             return text_literal("")
         return text_literal(f"[{value.host}]:{value.port}" if ":" in value.host else f"{value.host}:{value.port}")
+
+
+class HostNames(Kind[tuple[str, ...]]):
+    """A list of names that browsers may call a server by, in lower case and without a dot at the end."""
+
+    expected = 'an array of host names such as "census.example.org", without a scheme, a port or a path'
+
+    def _read(self, raw: Any) -> tuple[str, ...]:
+        if not isinstance(raw, list):
+            raise ValueError
+        return tuple(dict.fromkeys(_host_name(one) for one in raw))
+
+    def _write(self, value: tuple[str, ...]) -> str:
+        return f"[{', '.join(text_literal(name) for name in value)}]"
+
+
+def _host_name(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise ValueError
+    name = raw.lower().removesuffix(".")
+    if "*" in name:
+        raise ValueError("each name has to be given in full")
+    if not name.isascii():
+        raise ValueError("browsers write such a name in ASCII: xn--...")
+    if not _HOST_NAME.fullmatch(name) or len(name) > _LONGEST_HOST:
+        raise ValueError
+    return name
 
 
 class Dsn(Kind[Secret | None]):

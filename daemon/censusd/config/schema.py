@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar
 
-from censusd.config.access import Address, ApiKey, Dsn, FileMode, Listen, Url, group_or_empty, user_or_empty
+from censusd.config.access import Address, ApiKey, Dsn, FileMode, HostNames, Listen, Url, group_or_empty, user_or_empty
 from censusd.config.kinds import (
     Boolean,
     Integer,
@@ -190,6 +190,14 @@ class HttpConfig(Table):
         "127.0.0.1:9764",
         'Where /metrics, /-/healthy, /-/ready, the read-only API and the status page are served, as "host:port" or '
         '"[::1]:port". Whoever can reach it can read it. Port 0 lets the kernel choose; "" switches it off.',
+        restart=True,
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        HostNames(),
+        [],
+        'Further names that it may be called by, such as those of a proxy before it: ["census.example.org"]. Requests '
+        "under another name than localhost, an IP address or this machine's own are refused, so that no web page can "
+        "read it by way of a visitor's browser (DNS rebinding).",
         restart=True,
     )
 

@@ -210,7 +210,7 @@ class Application:
         unix = HttpServer.unix(self.controls, control.socket, control.socket_mode, control.socket_group)
         stack.callback(unix.close)
         if http.listen is not None:
-            tcp = HttpServer.tcp(self.controls, http.listen)
+            tcp = HttpServer.tcp(self.controls, http.listen, http.allowed_hosts)
             stack.callback(tcp.close)
             _LOG.info("serving", metrics=f"http://{tcp.address}/metrics", status_page=f"http://{tcp.address}/")
         _LOG.info("control", socket=str(control.socket))

@@ -236,7 +236,7 @@ class Assistant:
             scanner=lambda: self._scanner,
             sites=self._sites,
         )
-        tcp = HttpServer.tcp(controls, http.listen)
+        tcp = HttpServer.tcp(controls, http.listen, http.allowed_hosts)
         stack.callback(tcp.close)
         _LOG.info("serving", metrics=f"http://{tcp.address}/metrics")
 

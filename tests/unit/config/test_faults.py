@@ -218,6 +218,27 @@ def test_addresses_that_are_none(faults_of: FaultsOf, listen: str) -> None:
     assert fault.startswith('http.listen: expected host:port or [IPv6 address]:port, such as "127.0.0.1:9764"')
 
 
+@pytest.mark.parametrize(
+    ("host", "remark"),
+    [
+        ("", ""),
+        ("https://census.example.org", ""),
+        ("census.example.org:443", ""),
+        ("census.example.org/", ""),
+        ("census..example.org", ""),
+        ("-census.example.org", ""),
+        ("x" * 64 + ".org", ""),
+        (".".join(["x" * 60] * 5), ""),
+        ("*.example.org", " (each name has to be given in full)"),
+        ("zensus.österreich.at", " (browsers write such a name in ASCII: xn--...)"),
+    ],
+)
+def test_host_names_that_are_none(faults_of: FaultsOf, host: str, remark: str) -> None:
+    (fault,) = faults_of(f'http.allowed_hosts = ["{host}"]')
+    assert fault.startswith('http.allowed_hosts: expected an array of host names such as "census.example.org"')
+    assert fault.endswith(remark)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "-x", "a/b", "a b", "ä", "x" * 64, "a\\n"])
 def test_repository_names_that_do_not_fit_everywhere(faults_of: FaultsOf, tmp_path: Path, name: str) -> None:
     (fault,) = faults_of(f'[[repository]]\nname = "{name}"\npath = "{tmp_path}"')

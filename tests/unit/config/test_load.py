@@ -95,6 +95,14 @@ def test_the_tcp_port_can_be_anywhere_or_nowhere(load_text: Load, text: str, add
     assert load_text(f'http.listen = "{text}"').http.listen == address
 
 
+def test_host_names_are_taken_as_browsers_write_them(load_text: Load) -> None:
+    config = load_text(
+        'http.allowed_hosts = ["Census.Example.org.", "census.example.org", "nas_1", "xn--bcher-kva.de"]'
+    )
+    assert config.http.allowed_hosts == ("census.example.org", "nas_1", "xn--bcher-kva.de")
+    assert load_text("").http.allowed_hosts == ()
+
+
 def test_drop_ins_are_read_in_the_order_of_their_names_and_the_last_value_counts(
     load_text: Load, tmp_path: Path
 ) -> None:

@@ -76,7 +76,10 @@ CALM = st.fixed_dictionaries(
                 "debounce": st.floats(0.01, 5),
             },
         ),
-        "http": st.fixed_dictionaries({"listen": st.sampled_from(["", "[::1]:0", "h:1"])}),
+        "http": st.fixed_dictionaries(
+            {"listen": st.sampled_from(["", "[::1]:0", "h:1"])},
+            optional={"allowed_hosts": st.lists(st.sampled_from(["a", "B.c", "b.c."]), max_size=3)},
+        ),
     },
 )
 

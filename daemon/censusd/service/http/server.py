@@ -174,6 +174,7 @@ class HttpServer:
                     HTTPStatus.FORBIDDEN,
                     "this server does not go by the name in the Host header",
                     expected="localhost, an IP address, or the name of this machine",
+                    hint="allowed_hosts in [http] of the configuration allows further names",
                 )
             route, place = find(request, orders=self._hosts is None)
             path = route.path
