@@ -6,6 +6,8 @@ and disappear when it is retired; the only other labels are small, closed sets. 
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -165,6 +167,10 @@ _LABELLED: Final = (REPOSITORY_STATE, PHASE, FILES, CHANGES, TIER, OPERATIONS, O
 _SQLSTATES: set[str] = set()
 _MOST_SQLSTATES: Final = 40
 
+_GUARD: Final = threading.Lock()
+_FORGOTTEN: dict[str, float] = {}
+_LATECOMERS: Final = 60.0
+
 # What has no repository exists from the beginning, too.
 DATABASE_ERRORS.labels("other")
 for _value in ("idle", "busy"):
@@ -179,10 +185,15 @@ for _value in DESCRIBE_STATES:
     DESCRIBE_STATE.labels(_value)
 for _value in BREAKER_STATES:
     DESCRIBE_BREAKER.labels(_value)
+# Until somebody describes pictures.
+DESCRIBE_STATE.labels("off").set(1)
+DESCRIBE_BREAKER.labels("closed").set(1)
 
 
 def prepare(repository: str) -> None:
     """Make every series of a repository, with zeros."""
+    with _GUARD:
+        _FORGOTTEN.pop(repository, None)
     for metric in (*_GAUGES, *_COUNTERS):
         metric.labels(repository)
     for change in CHANGE_KINDS:
@@ -212,6 +223,22 @@ def disown(repository: str) -> None:
 
 def forget(repository: str) -> None:
     """Remove every series of a repository that is not looked after any more."""
+    with _GUARD:
+        _FORGOTTEN[repository] = time.monotonic() + _LATECOMERS
+        _remove(repository)
+
+
+def sweep() -> None:
+    """Remove what threads have counted that were still at it when a repository was forgotten."""
+    for repository, until in list(_FORGOTTEN.items()):
+        with _GUARD:
+            if repository in _FORGOTTEN:
+                _remove(repository)
+                if time.monotonic() > until:
+                    del _FORGOTTEN[repository]
+
+
+def _remove(repository: str) -> None:
     for metric in (*_GAUGES, *_COUNTERS, *_LABELLED):
         metric.remove_by_labels({_R: repository})
     LOOP_AGE.remove_by_labels({"loop": repository})

@@ -83,6 +83,18 @@ def test_nothing_is_left_of_a_repository_that_is_forgotten() -> None:
     assert series("gone") == {}
 
 
+def test_what_is_counted_late_goes_away_too() -> None:
+    metrics.prepare("late")
+    metrics.forget("late")
+    metrics.EVENTS.labels("late").inc()
+    metrics.sweep()
+    assert series("late") == {}
+    metrics.prepare("late")
+    metrics.sweep()
+    assert series("late"), "it is back"
+    metrics.forget("late")
+
+
 def test_errors_have_a_bounded_number_of_series() -> None:
     for number in range(200):
         metrics.database_error(f"T{number:04}")

@@ -83,6 +83,7 @@ class Collector:
             metrics.DATABASE_UP.set(1)
         except CatalogueError:
             metrics.DATABASE_UP.set(0)
+        metrics.sweep()
 
     def _watch(self, worker: Worker) -> None:
         name = worker.name
