@@ -65,7 +65,7 @@ class IdleRules:
 
     Attributes:
         enabled: whether the backlog is worked off at all.
-        cpu_pressure: percent of the time that somebody may wait for a processor, and
+        cpu_pressure: percent of the time that somebody may wait for a processor (100: that does not matter), and
         io_pressure: for a disk.
         cpu_busy: percent of the processors that others may use.
         quiet: seconds that no file must have changed.
@@ -141,11 +141,11 @@ def decide(rules: IdleRules, conditions: Conditions) -> tuple[Condition, str]:
 
 def judge(rules: IdleRules, load: Load) -> tuple[Condition, str]:
     """Whether others do too much to this machine, and what."""
-    if load.io_pressure >= rules.io_pressure:
+    if load.io_pressure > rules.io_pressure:
         return Condition.IO, f"others waited for disks {load.io_pressure:.0f} % of the time"
-    if load.cpu_pressure >= rules.cpu_pressure:
+    if load.cpu_pressure > rules.cpu_pressure:
         return Condition.CPU, f"others waited for processors {load.cpu_pressure:.0f} % of the time"
-    if load.cpu_busy >= rules.cpu_busy:
+    if load.cpu_busy > rules.cpu_busy:
         return Condition.CPU, f"others use {load.cpu_busy:.0f} % of the processors"
     return Condition.WORKING, ""
 

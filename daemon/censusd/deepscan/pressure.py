@@ -56,9 +56,9 @@ class Sample:
         ticks = self.ticks - earlier.ticks
         theirs = self.busy - earlier.busy - max(0, self.own - earlier.own)
         return Load(
-            cpu_pressure=(self.cpu - earlier.cpu) / 1e4 / seconds,
-            io_pressure=(self.io - earlier.io) / 1e4 / seconds,
-            cpu_busy=100 * max(0, theirs) / ticks if ticks else 0.0,
+            cpu_pressure=min(100.0, (self.cpu - earlier.cpu) / 1e4 / seconds),
+            io_pressure=min(100.0, (self.io - earlier.io) / 1e4 / seconds),
+            cpu_busy=min(100.0, 100 * max(0, theirs) / ticks) if ticks else 0.0,
         )
 
 
@@ -161,8 +161,8 @@ class Gauge:
         load = sample.since(self._samples[-2])
         while len(self._samples) > 2:
             self._samples.popleft()
-        somebody_waits = load.cpu_pressure >= rules.cpu_pressure and load.cpu_busy >= min(_NOTICEABLE, rules.cpu_busy)
-        if load.io_pressure < rules.io_pressure and not somebody_waits:
+        somebody_waits = load.cpu_pressure > rules.cpu_pressure and load.cpu_busy >= min(_NOTICEABLE, rules.cpu_busy)
+        if load.io_pressure <= rules.io_pressure and not somebody_waits:
             # Nobody waits, or only we for each other; then nobody is in our way, and we are in nobody's.
             self._load = Load(0.0, load.io_pressure, 0.0)
         elif sample.at - self._rested_at >= _BETWEEN_RESTS:

@@ -39,11 +39,11 @@ DAY = 86400.0
         (replace(RULES, hours=NIGHT), {"now": NOON.replace(hour=6)}, Condition.HOURS),
         (replace(RULES, hours=(*NIGHT, Window(time(12), time(13)))), {}, Condition.WORKING),
         # Load
-        (RULES, {"load": Load(cpu_pressure=19.9, io_pressure=19.9, cpu_busy=49.9)}, Condition.WORKING),
-        (RULES, {"load": Load(cpu_pressure=20)}, Condition.CPU),
-        (RULES, {"load": Load(cpu_busy=50)}, Condition.CPU),
-        (RULES, {"load": Load(io_pressure=20)}, Condition.IO),
-        (RULES, {"load": Load(io_pressure=20, cpu_pressure=100)}, Condition.IO),
+        (RULES, {"load": Load(cpu_pressure=20, io_pressure=20, cpu_busy=50)}, Condition.WORKING),
+        (RULES, {"load": Load(cpu_pressure=20.1)}, Condition.CPU),
+        (RULES, {"load": Load(cpu_busy=50.1)}, Condition.CPU),
+        (RULES, {"load": Load(io_pressure=20.1)}, Condition.IO),
+        (RULES, {"load": Load(io_pressure=20.1, cpu_pressure=100)}, Condition.IO),
         # What has waited for too long goes before all that
         (RULES, {"waited": 7 * DAY, "load": Load(io_pressure=100)}, Condition.IO),
         (RULES, {"waited": 7 * DAY + 1, "load": Load(io_pressure=100)}, Condition.WORKING),
