@@ -164,6 +164,18 @@ def test_the_users_own_daemon_comes_before_the_systems(tmp_path: Path) -> None:
         assert find_socket({"RUNTIME_DIRECTORY": str(tmp_path)}) == (own, "")
 
 
+def test_looking_for_the_socket_loads_next_to_nothing(tmp_path: Path) -> None:
+    program = "import sys; from censusd.cli.censusctl import main; main(['status']); print(*sys.modules)"
+    environment = {**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)}
+    environment.pop("CENSUSD_SOCKET", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    loaded = done.stdout.split()
+    assert "censusd.config.locations" in loaded
+    assert not {"psycopg", "structlog", "pathspec", "censusd.config.schema"} & set(loaded)
+
+
 def test_where_there_is_no_daemon_all_places_are_named(tmp_path: Path) -> None:
     if Path("/run/censusd/control.sock").exists():
         pytest.skip("this machine's own daemon runs")
