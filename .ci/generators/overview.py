@@ -148,7 +148,11 @@ def _table() -> table.Panel:
         panel.with_target(target.format(PromQueryFormat.TABLE).instant())
         names[f"Value #{letter}"] = title
         panel.override_by_name(title, [DynamicConfigValue("unit", unit)])
-    link = {"title": "Its own dashboard", "url": "/d/censusd-repository?var-repository=${__value.raw:percentencode}"}
+    kept = "var-datasource=${datasource}&${__url_time_range}"
+    link = {
+        "title": "Its own dashboard",
+        "url": f"/d/censusd-repository?{kept}&var-repository=${{__value.raw:percentencode}}",
+    }
     panel.override_by_name("Repository", [DynamicConfigValue("links", [link])])
     panel.override_by_name("State", [DynamicConfigValue("mappings", [meaning(meanings.states())])])
     order = {name: position for position, name in enumerate(names)}

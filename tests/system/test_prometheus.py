@@ -167,6 +167,41 @@ def test_there_is_something_to_choose_for_every_variable(board: dict[str, object
         assert all(sample["metric"][label] for sample in prometheus.query(metric))
 
 
+def test_trouble_is_alerted_on(shared_path: Path, database: str) -> None:
+    """That the alerts are about to fire; for how long they wait before that is in the rules' own tests."""
+    config = ""
+    for name in ("gone", "emptied"):
+        (shared_path / name).mkdir()
+        for number in range(20):
+            (shared_path / name / f"{number}.txt").write_text(str(number))
+        config += repository(name, shared_path / name)
+    config += 'watch = "off"\nbreaker_files = 1\nbreaker_percent = 1\n'
+    with DaemonProcess(shared_path, database, config) as process, Prometheus(shared_path, [address(process)]) as asked:
+
+        def alerting() -> set[tuple[str, str]]:
+            labels = [sample["metric"] for sample in asked.query("ALERTS")]
+            return {(one["alertname"], one.get("repository", "")) for one in labels}
+
+        process.sync("gone", "emptied")
+        until(lambda: asked.query("min(censusd_repository_owned) == 1"))
+        (shared_path / "gone").rename(shared_path / "elsewhere")
+        until(lambda: ("CensusdRepositoryOffline", "gone") in alerting())
+        for number in range(15):
+            (shared_path / "emptied" / f"{number}.txt").unlink()
+        process.ctl("scan", "emptied")
+        until(lambda: ("CensusdBreakerHolding", "emptied") in alerting())
+        process.configure("[nonsense]\n")
+        process.ctl("reload")
+        until(lambda: ("CensusdConfigurationRejected", "") in alerting())
+        (shared_path / "elsewhere").rename(shared_path / "gone")
+        process.ctl("release", "emptied")
+        process.configure(config)
+        process.ctl("reload")
+        until(lambda: not alerting())
+        process.stop()
+        until(lambda: {("CensusdDown", ""), ("CensusdInstanceDown", "")} <= alerting())
+
+
 def test_a_hundred_repositories_stay_within_bounds_and_leave_nothing_behind(shared_path: Path, database: str) -> None:
     names = [f"number-{number}" for number in range(100)]
     parts = []

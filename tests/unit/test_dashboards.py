@@ -14,7 +14,7 @@ from tests.tools.dashboards import DASHBOARDS, GRAFANA, Panel, boards, panels
 from tests.tools.metrics import Family, declared
 from tests.unit.test_rules import LINK, RUNBOOKS, recorded
 
-BUILT_IN = {"__rate_interval", "__value", "__interval"}
+BUILT_IN = {"__rate_interval", "__value", "__url_time_range"}
 
 
 @pytest.fixture(name="declared", scope="module")
