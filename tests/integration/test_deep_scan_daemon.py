@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -56,7 +57,7 @@ def test_kill_9_at_random_moments_loses_nothing(place: Path, database: str) -> N
         psycopg.connect(database, autocommit=True) as connection,
     ):
 
-        def rows(statement: str) -> list[tuple[object, ...]]:
+        def rows(statement: str) -> list[tuple[Any, ...]]:
             return connection.execute(statement).fetchall()
 
         in_the_middle = 0
