@@ -207,7 +207,7 @@ CLOSED = Window((NOW + timedelta(hours=6)).time(), (NOW + timedelta(hours=7)).ti
     [
         (lambda by: replace(by, idle=replace(NEVER_BUSY, hours=(CLOSED,))), "hours: it may work at "),
         (lambda by: replace(by, idle=replace(NEVER_BUSY, quiet=1e9)), "changes: files are being changed"),
-        (lambda by: replace(by, idle=replace(NEVER_BUSY, cpu_busy=0.0)), "cpu: "),
+        (lambda by: replace(by, idle=replace(NEVER_BUSY, cpu_busy=-1.0)), "cpu: "),
         (lambda by: replace(by, idle=IdleRules(enabled=False)), "the deep scan is switched off"),
         (lambda by: replace(by, rules=replace(by.rules, enabled=False)), ""),
     ],
