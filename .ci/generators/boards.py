@@ -16,7 +16,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from generators.panels import SOURCE, AnyPanel
 
-RUNBOOKS: Final = "file:///usr/share/doc/censusd/runbooks/"
+RUNBOOKS: Final = "file:///usr/share/doc/censusd/docs/runbooks/"
 """Where the runbooks are read; a hidden variable of each dashboard, so that it can be changed in one place."""
 
 TAG: Final = "censusd"

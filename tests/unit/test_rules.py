@@ -17,7 +17,7 @@ from tests.tools.rule_files import PROMETHEUS, Rule
 
 RUNBOOKS = PROMETHEUS.parents[1] / "docs" / "runbooks"
 POSTGRESQL_SETTINGS = {"max_connections", "shared_buffers"}
-LINK = "file:///usr/share/doc/censusd/runbooks/"
+LINK = "file:///usr/share/doc/censusd/docs/runbooks/"
 
 
 @pytest.fixture(name="declared", scope="module")
