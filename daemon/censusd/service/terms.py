@@ -13,8 +13,8 @@ from censusd.deepscan.sites import SiteRules
 from censusd.filesystem.names import text_of
 from censusd.sync.context import Rules
 from censusd.sync.interval import Pace
+from censusd.sync.standing import Terms
 from censusd.sync.watching import WatchRules
-from censusd.sync.worker import Terms
 
 
 def terms_of(repository: RepositoryConfig, runtime_directory: Path, owner: str) -> Terms:
