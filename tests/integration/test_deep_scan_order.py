@@ -59,6 +59,20 @@ def test_a_burst_becomes_backlog(library: Library) -> None:
         assert len(waiting(library)) >= 80
 
 
+def test_who_asks_waits_for_all_that_was_waiting_also_while_the_backlog_is_worked_off(library: Library) -> None:
+    for number in range(600):
+        library.write(f"{number % 3}/f{number}", str(number))
+    library.reconcile()
+    with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, batch=20)) as scanner:
+        wait_until(lambda: len(waiting(library)) < 600)
+        demands = [scanner.demand("library", path) for path in ("2", "1", "")]
+        for demand, path in zip(demands, ("2/", "1/", ""), strict=True):
+            demand.wait(60)
+            assert not [name for name in waiting(library) if name.startswith(path)]
+    counted = library.query("SELECT sum(files_scanned) FROM sync_operations WHERE operation_type = 'deep_scan'")
+    assert counted == [(600,)]
+
+
 def test_only_on_demand(library: Library) -> None:
     library.write("file")
     library.reconcile()

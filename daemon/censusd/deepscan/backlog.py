@@ -96,12 +96,13 @@ class Backlog:
                 return
 
     def stop(self) -> None:
-        """Give up what is under way.
+        """Give up what is under way, but for what was found already.
 
         Raises:
             CatalogueError: the database refused, or is away.
         """
         self._gauge.end_rest()
+        self._work.write(everything=True)
         self._work.give_up(self._work.idle)
 
     def _quiet(self) -> float | None:

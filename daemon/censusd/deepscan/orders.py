@@ -35,6 +35,11 @@ class Orders:
         self._sites = sites
         self._backlog = backlog
 
+    @property
+    def are_claiming(self) -> bool:
+        """Whether there are files to be taken that nobody else should take first."""
+        return any(demand.lane is None or demand.lane.empty_at is None for demand in self.demands.open())
+
     def serve(self) -> None:
         """Take what there is room for, and settle what is done.
 

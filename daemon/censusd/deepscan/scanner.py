@@ -213,7 +213,8 @@ class Scanner:
             self._backlog.judge(self._upkeep.database_waits)
         self._orders.serve()
         recent.take(self._work, self._sites.values(), enabled=enabled)
-        self._backlog.fill()
+        if not self._orders.are_claiming:
+            self._backlog.fill()
         self._work.gather(_WEIGHING_TICK if self._backlog.is_weighing else _TICK, self._wake_fd)
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake_fd)
