@@ -103,3 +103,57 @@ def test_a_directory_replaced_while_a_pass_is_in_it(library: Library, monkeypatc
 
     Replace(library, monkeypatch, after=5).library.reconcile()
     assert library.records() == disk(library.root)
+
+
+@pytest.mark.parametrize("what", ["d/f", "d/e"])
+def test_what_is_back_for_a_moment_at_the_end_of_a_pass_is_not_kept_for_ever(library: Library, what: str) -> None:
+    library.write("d/f")
+    library.write("d/e/g")
+    library.write("d/stays")
+    library.reconcile()
+    away = library.root.parent / "away"
+    (library.root / what).rename(away)
+
+    def back(_: Counts) -> None:
+        if away.exists():
+            away.rename(library.root / what)
+
+    Library(library.root, library.repository, replace(library.hooks, progress=back)).reconcile()
+    (library.root / what).rename(away)
+    library.reconcile()
+    assert library.records() == disk(library.root)
+
+
+def test_a_hidden_directory_that_goes_before_the_end_of_a_pass_is_not_kept_for_ever(library: Library) -> None:
+    library.write("d/e/g")
+    library.write("d/stays")
+    library.reconcile()
+    away = library.root.parent / "away"
+    strict = library.with_rules(exclude=("e/",))
+
+    def remove(_: Counts) -> None:
+        if not away.exists():
+            (library.root / "d/e").rename(away)
+
+    Library(library.root, strict.repository, replace(library.hooks, progress=remove)).reconcile()
+    strict.reconcile()
+    assert library.records() == disk(library.root)
+
+
+def test_a_file_that_leaves_a_directory_takes_the_digest_that_waits_for_it(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "_DIRECTORIES_AT_ONCE", 1)
+    for path in ("a/gone", "a/moves", "b/f"):
+        library.write(path)
+    library.reconcile()
+    (library.root / "a/gone").unlink()
+    source, target = library.root / "a/moves", library.root / "b/moved"
+
+    def move(counts: Counts) -> None:
+        if counts.directories == 2:  # "a" is seen, "b" is not
+            source.rename(target)
+
+    Library(library.root, library.repository, replace(library.hooks, progress=move)).reconcile()
+    assert library.records() == disk(library.root)
+    assert library.query("SELECT path FROM directories WHERE digest IS NULL") == [("a",)]

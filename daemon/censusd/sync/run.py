@@ -231,12 +231,15 @@ class Run:
         if self.held is not None:
             return marks
         gone = withdrawal.still_absent_directories(cursor, identity, self._tree, survey.absent_directories)
+        if len(hidden) < len(survey.hidden_directories) or len(gone) < len(survey.absent_directories):
+            # Rows stay that the listings do not speak of: the next pass has to compare.
+            survey.digests.clear()
         marks += [
             partial(withdrawal.withdraw_directories, identity, group, FileState.MISSING)
             for group in withdrawal.directory_chunks(cursor, identity, gone)
         ]
         marks += [
-            partial(withdrawal.withdraw_absent, identity, self._tree, group)
+            partial(withdrawal.withdraw_absent, identity, self._tree, survey.digests, group)
             for group in withdrawal.chunks_of(sorted(survey.absent_files))
         ]
         if survey.digests:

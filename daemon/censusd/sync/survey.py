@@ -140,6 +140,8 @@ class Survey:
         # A digest that a file is part of must not outlive the file's move to another directory.
         left = {move.row.directory_id for move in plan.moves} - {number for number, _, _ in plan.listed}
         plan.undigested += left
+        for number in left:
+            self.digests.pop(number, None)
         plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files)
 
     def _differences(self, changed: list[Listed], new: set[int]) -> dict[int, Difference]:

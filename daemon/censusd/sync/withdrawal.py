@@ -109,11 +109,22 @@ def withdraw_directories(
 
 
 def withdraw_absent(
-    repository_id: UUID, tree: Tree, ids: list[int], cursor: Cursor, change: int, counts: Counts
+    repository_id: UUID,
+    tree: Tree,
+    digests: dict[int, bytes],
+    ids: list[int],
+    cursor: Cursor,
+    change: int,
+    counts: Counts,
 ) -> Scope:
-    """Mark files missing, those of them that are still not there."""
+    """Mark files missing, those of them that are still not there.
+
+    If some are back, or nobody can tell, the ``digests`` that wait for them are of no use: their rows stay.
+    """
     tree.refresh()
     absent = still_absent_files(cursor, repository_id, tree, ids)
+    if len(absent) < len(ids):
+        digests.clear()
     counts.removed += files.withdraw(cursor, repository_id, change, absent, FileState.MISSING)
     return Scope()
 
