@@ -185,8 +185,8 @@ def test_status_tells_how_the_deep_scan_stands(room: ControlRoom, photos: Living
         assert (status["backlog"], status["backlog_bytes"], status["given_up"], status["in_flight"]) == (2, 4, 0, 0)
         assert status["workers"] == [{"name": "elsewhere (process 7)", "own": False, "files": 3}]
         out, _ = room.ctl("status")
-        assert "deep scan: waiting because of changes: files are being changed" in out
-        assert "; 2 files are still to be read (4 B); elsewhere (process 7) is at work on 3\n" in out
+        assert "deep scan: held back by changes (files are being changed; " in out
+        assert "\n  2 files are still to be read (4 B); elsewhere (process 7) is at work on 3\n" in out
         deep_scan = room.status("photos")["deep_scan"]
         assert (deep_scan["automatic"], deep_scan["backlog"], deep_scan["given_up"]) == (True, 2, 0)
 

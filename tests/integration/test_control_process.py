@@ -56,7 +56,9 @@ def test_the_deep_scan_of_a_daemon_takes_orders(place: Path, database: str) -> N
         until(lambda: daemon.status()["deep_scan"]["condition"] == "off")
         # Counted now and then.
         until(lambda: daemon.status()["deep_scan"]["backlog"] == 2)
-        assert "deep scan: off; 2 files are still to be read (8 B)" in daemon.ctl("status").stdout
+        assert (
+            "deep scan: off (it is switched off)\n  2 files are still to be read (8 B)\n" in daemon.ctl("status").stdout
+        )
         done = daemon.ctl("deep-scan", "tree:a", "--wait")
         assert (done.returncode, done.stdout[:26]) == (0, "tree:a/: 1 file read, 5 B ")
         until(lambda: daemon.status()["deep_scan"]["backlog"] == 1)

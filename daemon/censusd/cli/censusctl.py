@@ -91,6 +91,13 @@ def _run(options: argparse.Namespace) -> int:
             print(json.dumps(error.answer, indent=1))
         print(f"censusctl: {visible(str(error))}", file=sys.stderr)
         return _MISUSED if error.code in _NOT_MEANT else _FAILED
+    except KeyError as error:
+        print(
+            f"censusctl: the daemon's answer says nothing of {error}: it is of another version than this censusctl, "
+            f"{__version__}; --json shows what it says, and a restart may bring it up to date",
+            file=sys.stderr,
+        )
+        return _FAILED
 
 
 def _status(session: Session) -> int:
@@ -284,11 +291,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command("status", _status, "say how the daemon and every repository stand")
     scan = command("scan", _scan, "look at the disk now: at one place, or at every repository")
-    scan.add_argument("place", nargs="?", type=_place, default=Place(None, None), metavar="REPO[:PATH]")
+    _add_place(scan, nargs="?")
     scan.add_argument("--verify", action="store_true", help="trust no digest; read a single file's content anew")
     _add_waiting(scan)
     deep = command("deep-scan", _deep_scan, "read files now that were not read yet: their content hash and metadata")
-    deep.add_argument("place", nargs="?", type=_place, default=Place(None, None), metavar="REPO[:PATH]")
+    _add_place(deep, nargs="?")
     _add_waiting(deep)
     sync = command("sync", _sync, "wait until every change made before is on record")
     sync.add_argument("repository", type=_repository, metavar="REPO")
@@ -297,13 +304,15 @@ def _parser() -> argparse.ArgumentParser:
     history.add_argument("repository", nargs="?", type=_repository, metavar="REPO")
     history.add_argument("-n", "--number", type=_number, default=20, metavar="N", help="how many; 20 by default")
     ls = command("ls", _ls, "list what is on record in a directory")
-    ls.add_argument("place", type=_place, metavar="REPO[:PATH]")
+    _add_place(ls)
     show = command("show", _show, "say all that is on record of a file or directory, also if it is missing")
-    show.add_argument("place", type=_file_or_place, metavar="FILE|REPO:PATH")
+    show.add_argument(
+        "place", type=_file_or_place, metavar="FILE|REPO:PATH", help="a file on disk, or a path in a repository"
+    )
     problems = command("problems", _problems, "list directories and files that cannot be read, and why")
     problems.add_argument("repository", nargs="?", type=_repository, metavar="REPO")
     retry = command("retry", _retry, "have the deep scan try files again that could not be read")
-    retry.add_argument("place", nargs="?", type=_place, default=Place(None, None), metavar="REPO[:PATH]")
+    _add_place(retry, nargs="?")
     release = command(
         "release", _release, "let through the deletions that are held back, or accept the root that is there now"
     )
@@ -311,6 +320,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_waiting(release)
     command("reload", _reload, "have the daemon read its configuration again")
     return parser
+
+
+def _add_place(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    what = "a repository, or a file or directory in it" + ("; all repositories if it is left out" if nargs else "")
+    parser.add_argument("place", nargs=nargs, type=_place, default=Place(None, None), metavar="REPO[:PATH]", help=what)
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:

@@ -17,28 +17,27 @@ _SELF_EXPLAINED: Final = frozenset({"working", "nothing to do", "off"})
 
 
 def standing(deep: Answer | None) -> list[str]:
-    """How the deep scan stands: a line, and one for each thing that is the matter."""
+    """How the deep scan stands: a line, and one for each thing that there is to say besides."""
     if deep is None:
         return []
-    condition, why = deep["condition"], deep["why"]
-    if condition in _SELF_EXPLAINED:
-        text = condition
-    else:
-        text = f"waiting because of {_CONDITIONS.get(condition, condition)}: {visible(why)}"
-    parts = [text]
+    condition, why = deep["condition"], visible(deep["why"])
+    if condition != "off" and not deep["backlog"] and not deep["in_flight"]:
+        # While something holds it back, it does not even look.
+        condition, why = "nothing to do", ""
+    text = condition if condition in _SELF_EXPLAINED else f"held back by {_CONDITIONS.get(condition, condition)}"
+    lines = [f"deep scan: {text}{f' ({why})' if why else ''}"]
+    parts = []
     if deep["backlog"]:
-        parts.append(
-            f"{counted(deep['backlog'], 'file is', 'files are')} still to be read ({size(deep['backlog_bytes'])})"
-        )
+        what = counted(deep["backlog"], "file is", "files are")
+        parts.append(f"{what} still to be read ({size(deep['backlog_bytes'])})")
     if deep["in_flight"]:
         parts.append(f"at work on {deep['in_flight']:,}")
     parts += [f"{visible(one['name'])} is at work on {one['files']:,}" for one in deep["workers"] if not one["own"]]
-    lines = [f"deep scan: {'; '.join(parts)}"]
+    if parts:
+        lines.append(f"  {'; '.join(parts)}")
     if deep["fault"]:
         lines.append(f"  its worker processes cannot be started: {visible(deep['fault'])}")
-    lines += [
-        f"  {name} files are only hashed: {visible(why)}" for name, why in sorted(deep["missing_extractors"].items())
-    ]
+    lines += [f"  no metadata from {name}: {visible(why)}" for name, why in sorted(deep["missing_extractors"].items())]
     return lines
 
 
@@ -138,7 +137,7 @@ def content(row: Answer, now: str) -> Iterator[tuple[str, object]]:
         yield "place", f"{found['latitude']:.6f}, {found['longitude']:.6f}"
     relations = _relations(found["relations"])
     yield from relations.items()
-    for name, value in found["details"].items():
+    for name, value in sorted(found["details"].items()):
         if name not in relations:
             yield name, shortened(_value(value), _LONGEST_VALUE)
 
@@ -224,9 +223,9 @@ def _outlook(time: str | None, now: str) -> str:
 
 _CONDITIONS: Final = {
     "database": "the database",
-    "hours": "the hours",
+    "hours": "the time of day",
     "changes": "changes",
     "cpu": "busy processors",
     "io": "busy disks",
-    "stuck": "a disk",
+    "stuck": "a disk that does not answer",
 }

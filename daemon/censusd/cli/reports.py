@@ -23,6 +23,9 @@ _CHANGES: Final = (
 )
 
 
+_STATUS_DISPENSABLE: Final = ("DIRS", "ROOT", "WAITING", "NEXT", "WATCH", "SIZE", "LAST PASS")
+
+
 def status(answer: Answer, width: int | None) -> str:
     """How the daemon and every repository stand."""
     daemon, database, now = answer["daemon"], answer["database"], answer["now"]
@@ -43,7 +46,7 @@ def status(answer: Answer, width: int | None) -> str:
         *("REPOSITORY", "STATE", ">FILES", ">SIZE", ">DIRS", ">DEEP", "WATCH", ">WAITING", "LAST PASS", "NEXT", "ROOT"),
     )
     rows = [_status_row(one, now) for one in repositories]
-    lines += ["", table(headings, rows, width, flexible=10)]
+    lines += ["", table(headings, rows, width, flexible=(10,), dispensable=_STATUS_DISPENSABLE)]
     for one in repositories:
         notes = [visible(note) for note in one["notes"]]
         if one["pass"]:
@@ -73,7 +76,7 @@ def history(answer: Answer, width: int | None) -> str:
         )
         for one in operations
     ]
-    return table(headings, rows, width, flexible=8)
+    return table(headings, rows, width, flexible=(8,), dispensable=("TRIGGER", "LOOKED AT", "TOOK", "STATUS"))
 
 
 def changes(counts: Answer) -> str:
@@ -116,7 +119,7 @@ def listing(answer: Answer, width: int | None) -> str:
             rows.append(("-", "", "", f"{name}/{trouble}"))
         else:
             rows.append((size(one["size"]), _minute(one["mtime"]), one["scan_phase"], name))
-    return table((">SIZE", "CHANGED", "KNOWN", "NAME"), rows, width, flexible=3) if rows else ""
+    return table((">SIZE", "CHANGED", "KNOWN", "NAME"), rows, width, flexible=(3,)) if rows else ""
 
 
 def shown(answer: Answer) -> str:
@@ -157,11 +160,13 @@ def problems(answer: Answer, width: int | None) -> str:
         return "no problems: every directory and every file can be read"
     tables = []
     if rows:
-        tables.append(table(("REPOSITORY", "SINCE", "PROBLEM", "DIRECTORY"), rows, width, flexible=3))
+        tables.append(
+            table(("REPOSITORY", "SINCE", "PROBLEM", "DIRECTORY"), rows, width, flexible=(3, 2), dispensable=("SINCE",))
+        )
     if files:
-        tables.append(table(("REPOSITORY", "DEEP SCAN", "PROBLEM", "FILE"), files, width, flexible=3))
+        tables.append(table(("REPOSITORY", "DEEP SCAN", "PROBLEM", "FILE"), files, width, flexible=(3, 2)))
     if pictures:
-        tables.append(table(("REPOSITORY", "DESCRIBING", "PROBLEM", "PICTURE"), pictures, width, flexible=3))
+        tables.append(table(("REPOSITORY", "DESCRIBING", "PROBLEM", "PICTURE"), pictures, width, flexible=(3, 2)))
     return "\n\n".join(tables)
 
 

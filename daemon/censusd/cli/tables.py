@@ -27,25 +27,46 @@ def visible(text: str) -> str:
     return "".join(_visible(character) for character in text)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None, flexible: int = -1) -> str:
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    *,
+    flexible: Sequence[int] = (),
+    dispensable: Sequence[str] = (),
+) -> str:
     """An aligned table; a column whose heading begins with ``>`` is flush right.
 
     Args:
         headings: of the columns.
         rows: of the table; every text is put as it is, so it has to be made visible before.
         width: columns of the terminal; None for as wide as it gets.
-        flexible: the index of the column that gives way where there is too little room; -1: none does.
+        flexible: the indices of columns that give way where there is too little room, the first one first.
+        dispensable: the headings of columns that are left out where there is still too little, the first one first.
     """
+    names = [heading.removeprefix(">") for heading in headings]
     right = [heading.startswith(">") for heading in headings]
-    lines = [[heading.removeprefix(">") for heading in headings], *rows]
+    lines = [names, *rows]
     widths = [max(columns(line[index]) for line in lines) for index in range(len(headings))]
-    if width is not None and flexible >= 0:
-        rest = sum(widths) - widths[flexible] + len(_SEPARATOR) * (len(widths) - 1)
-        widths[flexible] = min(widths[flexible], max(_LEAST_WIDTH, width - rest))
+    shown = list(range(len(headings)))
+
+    def excess() -> int:
+        return sum(widths[index] for index in shown) + len(_SEPARATOR) * (len(shown) - 1) - (width or 0)
+
+    if width is not None:
+        for index in flexible:
+            widths[index] = min(widths[index], max(_LEAST_WIDTH, widths[index] - max(0, excess())))
+        for name in dispensable:
+            if excess() > 0:
+                shown.remove(names.index(name))
+        for index in flexible:
+            # What was left out may have made more room than was needed.
+            if index in shown:
+                most = max(columns(line[index]) for line in lines)
+                widths[index] = min(most, widths[index] + max(0, -excess()))
     return "\n".join(
         _SEPARATOR.join(
-            _padded(shortened(cell, widths[index]), widths[index], right=right[index])
-            for index, cell in enumerate(line)
+            _padded(shortened(line[index], widths[index]), widths[index], right=right[index]) for index in shown
         ).rstrip()
         for line in lines
     )

@@ -112,7 +112,10 @@ class Reading:
                 raise BadRequestError("which repository is meant?", expected="an absolute path, or a repository too")
             name = enclosing(path, ((record.name, record.root) for record in records.values()))
             if name is None:
-                raise NotFoundError("no repository has this path", hint="censusctl status lists them")
+                raise NotFoundError(
+                    f"no repository has this path: {path}",
+                    hint="REPO:PATH names a path in a repository, and REPO: its root; censusctl status lists them",
+                )
         record = self.record(name, records)
         relative = relative_path(path, record.root)
 

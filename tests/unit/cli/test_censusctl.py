@@ -151,6 +151,17 @@ def test_a_daemons_error_cannot_forge_a_line(
     assert capsys.readouterr().err == "censusctl: a\\x1b[31m\\nb (expected c)\n"
 
 
+def test_a_daemon_of_another_version_is_said_to_be_one(
+    stranger: tuple[Path, list[bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, answers = stranger
+    body = json.dumps({"daemon": {}}).encode()
+    answers[0] = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    assert main(["--socket", str(path), "status"]) == 1
+    assert "says nothing of 'database': it is of another version" in capsys.readouterr().err
+    assert main(["--socket", str(path), "--json", "status"]) == 0
+
+
 def test_the_environment_names_the_socket(tmp_path: Path) -> None:
     path, hint = find_socket({"CENSUSD_SOCKET": str(tmp_path / "s")})
     assert path == tmp_path / "s"

@@ -52,11 +52,24 @@ def test_columns_are_aligned_whatever_the_script() -> None:
 @given(st.lists(st.tuples(NAMES.map(visible), NAMES.map(visible)), max_size=5), st.integers(40, 200))
 def test_a_table_fits_the_terminal(rows: list[tuple[str, str]], width: int) -> None:
     rows = [(shortened(left, 20), right) for left, right in rows]
-    assert all(columns(line) <= width for line in table(("ONE", "OTHER"), rows, width, flexible=1).splitlines())
+    assert all(columns(line) <= width for line in table(("ONE", "OTHER"), rows, width, flexible=(1,)).splitlines())
 
 
 def test_a_table_is_not_cut_where_there_is_no_terminal() -> None:
     assert table(("PATH",), [("x" * 500,)]).endswith("x" * 500)
+
+
+def test_a_narrow_terminal_has_the_columns_that_matter() -> None:
+    headings, rows = ("NAME", ">SIZE", "WHEN", "PATH"), [("photos", "12 GiB", "now", "/srv/a/b/c/d/e/f/g/h/i/j")]
+
+    def made(width: int) -> list[str]:
+        return table(headings, rows, width, flexible=(3,), dispensable=("WHEN", "SIZE", "PATH")).splitlines()
+
+    assert made(45)[1] == "photos  12 GiB  now   /srv/a/…c/d/e/f/g/h/i/j"
+    assert made(35) == ["NAME      SIZE  PATH", "photos  12 GiB  /srv/a…/e/f/g/h/i/j"]
+    assert made(26)[0] == "NAME    PATH"
+    assert made(20) == ["NAME", "photos"]
+    assert made(5) == ["NAME", "photos"]
 
 
 def test_both_ends_of_a_long_path_are_kept() -> None:
