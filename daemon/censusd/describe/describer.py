@@ -313,7 +313,7 @@ class Describer:
         return Wanted(rules.model, TYPES, rules.largest, site.rules.unasked)
 
     def _look_after_rows(self, now: float) -> None:
-        """Now and then: count, and delete what was said of content that is gone."""
+        """Now and then: count, delete what was said of content that is gone, and look at everything again."""
         if now >= self._next_count:
             self._next_count = now + _COUNT_EVERY
             with self._catalogue.transaction() as cursor:
@@ -322,6 +322,10 @@ class Describer:
             self._next_purge = now + _PURGE_EVERY
             with self._catalogue.transaction() as cursor:
                 purged = descriptions.purge(cursor)
+            for site in self._sites.values():
+                # Whatever was overlooked, or deleted by somebody, is found now.
+                site.feed = Feed()
+                self._next_look = 0.0
             if purged:
                 _LOG.info("descriptions of pictures that are gone were deleted", descriptions=purged)
 
