@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from censusd.catalogue.connection import Catalogue
+from censusd.deepscan.idle import Condition, parse_window
 from tests.tools.library import Library
 from tests.tools.scanning import (
     NEVER_IDLE,
@@ -136,3 +138,31 @@ def test_the_database_may_be_away_for_a_while(library: Library, database: str) -
         wait_until(lambda: not waiting(library))
     assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
     assert library.query("SELECT max(attempts) FROM deep_scan_claims") == [(None,)]
+
+
+def test_outside_its_hours_it_waits_and_says_so(library: Library) -> None:
+    library.write("file")
+    library.reconcile()
+    # An hour that is over, wherever the clock stands.
+    hour = (datetime.now().astimezone().hour + 20) % 24
+    window = parse_window(f"{hour:02}:00-{(hour + 1) % 24:02}:00")
+    rules = replace(RULES, idle=replace(RULES.idle, hours=(window,)))
+    with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
+        wait_until(lambda: scanner.condition is Condition.HOURS)
+        assert scanner.status()["why"] == f"it may work at {window} only"
+        assert waiting(library)
+        scanner.reconfigure(RULES, [site(library.root)])
+        wait_until(lambda: not waiting(library))
+
+
+def test_what_has_waited_for_too_long_is_looked_at_whatever_else_is_going_on(library: Library) -> None:
+    for name in ("old", "new"):
+        library.write(name, name)
+        library.reconcile()
+    rules = replace(RULES, idle=replace(NEVER_IDLE, staleness=3600.0))
+    with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
+        wait_until(lambda: scanner.condition is Condition.CHANGES)
+    assert len(waiting(library)) == 2
+    library.query("UPDATE files SET updated_at = now() - interval '2 hours' WHERE name = 'old'")
+    with scanning(library.repository.catalogue, site(library.root), rules=rules):
+        wait_until(lambda: not waiting(library))
