@@ -1,4 +1,5 @@
 -- name: page
+-- LIMIT 1 has rows looked up one by one, whatever the planner's statistics say: a page is small, the tables may not be.
 WITH page AS MATERIALIZED (
     SELECT id, directory_id, name, size, mtime_ns, ctime_ns, inode, change_number, content_hash, state, scan_phase
       FROM files
@@ -11,16 +12,20 @@ WITH page AS MATERIALIZED (
     SELECT p.id, d.path, p.name, p.size, p.mtime_ns, p.ctime_ns, p.inode, p.change_number, p.content_hash, m.mime_type,
            CASE WHEN m.details->>'orientation' ~ '^[2-8]$' THEN (m.details->>'orientation')::integer ELSE 1 END AS orientation
       FROM page p
-      JOIN file_metadata m ON m.repository_id = %(repository)s AND m.file_id = p.id
-       AND m.kind IN ('image', 'generated_image')
+     CROSS JOIN LATERAL (SELECT mime_type, details FROM file_metadata
+                          WHERE repository_id = %(repository)s AND file_id = p.id
+                            AND kind IN ('image', 'generated_image') LIMIT 1) m
       JOIN directories d ON d.repository_id = %(repository)s AND d.id = p.directory_id
      WHERE p.state = 0 AND p.scan_phase = 1 AND p.content_hash IS NOT NULL
        AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) o WHERE d.path = o OR starts_with(d.path, o || '/'))
-       AND NOT EXISTS (SELECT FROM image_descriptions x WHERE x.content_hash = p.content_hash AND x.model = %(model)s)
-       AND NOT EXISTS (SELECT FROM description_claims c WHERE c.content_hash = p.content_hash AND c.model = %(model)s
-                          AND (c.not_before > now() OR c.not_before IS NULL
-                               -- What was skipped may not have to be any more.
-                               AND NOT (c.skipped AND m.mime_type = ANY(%(types)s::text[]) AND p.size <= %(largest)s)))
+       AND (SELECT true FROM image_descriptions x
+             WHERE x.content_hash = p.content_hash AND x.model = %(model)s LIMIT 1) IS NULL
+       AND (SELECT true FROM description_claims c
+             WHERE c.content_hash = p.content_hash AND c.model = %(model)s
+               AND (c.not_before > now() OR c.not_before IS NULL
+                    -- What was skipped may not have to be any more.
+                    AND NOT (c.skipped AND m.mime_type = ANY(%(types)s::text[]) AND p.size <= %(largest)s))
+             LIMIT 1) IS NULL
 )
 SELECT r.change_number, r.id, w.id, w.path, w.name, w.size, w.mtime_ns, w.ctime_ns, w.inode, w.change_number,
        w.content_hash, w.mime_type, w.orientation
