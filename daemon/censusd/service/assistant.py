@@ -128,6 +128,7 @@ class Assistant:
             log.set_up(config.daemon.log_level, config.daemon.log_format)
             self.catalogue.resize(pool_of(config.database))
             now = self._sites().keys()
+            self._away = {name: why for name, why in self._away.items() if name in now}
             for name in before - now:
                 metrics.forget(name)
             for name in now - before:

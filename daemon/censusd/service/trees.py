@@ -25,7 +25,7 @@ from censusd.filesystem.walk import Tree
 from censusd.model import ROOT, Fingerprint, Problem, RepositoryState
 from censusd.service.errands import Errands
 
-_ACCEPTED_WITHIN: Final = 60.0
+_ACCEPTED_WITHIN: Final = 30.0
 _ANSWER_WITHIN: Final = 5.0
 _SAMPLE: Final = 16
 _EVERYTHING: Final = IgnorePolicy(default_excludes=False, ignore_file="")
