@@ -6,12 +6,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from censusd.filesystem import listing
-from censusd.model import Scope, Trigger
+from censusd.filesystem.walk import Tree
+from censusd.model import Listing, Scope, Trigger
 from censusd.sync import huge
 from censusd.sync.reconciler import Options
 from tests.tools.auditing import audited
@@ -194,3 +196,67 @@ def test_so_many_names_that_the_directory_is_listed_instead(small: Library) -> N
     assert (operation.counts.added, operation.counts.removed) == (2 * SLICE, 1)
     assert small.records() == disk(small.root)
     assert has_digest(small, "huge")
+
+
+class Meanwhile:
+    """Does something in the library between the listing of a huge directory and the reading of its slices, once."""
+
+    def __init__(self, what: Callable[[], object], monkeypatch: pytest.MonkeyPatch, after: int = 0) -> None:
+        slices = Tree.slices
+        self.done = False
+
+        def read(tree: Tree, path: str) -> Iterator[Listing]:
+            for number, part in enumerate(chain([None], slices(tree, path))):
+                if number == after and not self.done:
+                    self.done = True
+                    what()
+                if part is not None:
+                    yield part
+
+        monkeypatch.setattr(Tree, "slices", read)
+
+
+def test_a_file_that_was_there_only_while_the_slices_were_read(small: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    (small.root / "huge/f17").write_text("changed")
+    passing = small.root / "huge/passing"
+    meanwhile = Meanwhile(lambda: passing.write_text("x"), monkeypatch)
+    small.reconcile()
+    assert meanwhile.done
+    passing.unlink()
+    small.reconcile()
+    assert small.records() == disk(small.root)
+
+
+def test_another_directory_in_its_place_while_the_slices_are_read(
+    small: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = small.ids()
+    small.write("huge/new")
+
+    def replace() -> None:
+        (small.root / "huge").rename(small.root / "renamed")
+        for number in range(20):
+            small.write(f"huge/g{number}")
+
+    meanwhile = Meanwhile(replace, monkeypatch)
+    small.reconcile()
+    assert meanwhile.done
+    small.reconcile()
+    check(small)
+    now = small.ids()
+    assert {path: now[path.replace("huge", "renamed")] for path in ids} == ids
+
+
+def test_links_that_change_while_the_slices_of_a_new_directory_are_read(
+    small: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        small.write(f"new/f{number:02}")
+    names = [entry.name for entry in os.scandir(small.root / "new")]
+    first, last = small.root / "new" / names[0], small.root / "new" / names[-1]
+    last.unlink()
+    last.hardlink_to(first)
+    meanwhile = Meanwhile(lambda: first.chmod(0o600), monkeypatch, after=1)
+    small.reconcile()
+    assert meanwhile.done
+    check(small)

@@ -67,8 +67,7 @@ def list_directory(fd: int, policy: DirectoryPolicy, *, stable_inodes: bool = Tr
         # A directory that was removed while open lists as empty, which says nothing about its successor at this path.
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     inode, born = _wrap(own.st_ino) if stable_inodes else 0, birth_ns(fd)
-    reader.subdirectories.sort()
-    digest.update(repr((inode, born, reader.subdirectories)).encode("utf-8", "surrogatepass"))
+    whole = reader.seal(digest, inode, born)
     return Listing(
         device=own.st_dev,
         inode=inode,
@@ -79,21 +78,38 @@ def list_directory(fd: int, policy: DirectoryPolicy, *, stable_inodes: bool = Tr
         unknown=reader.unknown,
         count=count,
         skipped=reader.skipped,
-        # What could not be looked at must not be taken for unchanged.
-        digest=b"" if reader.unknown else digest.digest() + (b"" if huge else _digests(packed, policy.version)),
+        digest=whole + (_digests(packed, policy.version) if whole and not huge else b""),
         huge=huge,
     )
 
 
 def slices(
     fd: int, policy: DirectoryPolicy, *, stable_inodes: bool = True, slice_size: int = SLICE
-) -> Iterator[list[FileEntry]]:
-    """The files of a huge directory, a bounded number at a time, in the order in which the kernel gives them.
+) -> Iterator[Listing]:
+    """The files of a huge directory as listings of some of its names each, in the order in which the kernel gives them.
+
+    The last one has a digest: the one that ``list_directory`` gives if it finds the same.
 
     Raises:
         OSError: the directory cannot be listed.
     """
-    return _Reader(policy, stable_inodes=stable_inodes).read(fd, slice_size)
+    own, born = os.fstat(fd), birth_ns(fd)
+    inode = _wrap(own.st_ino) if stable_inodes else 0
+    reader = _Reader(policy, stable_inodes=stable_inodes)
+    digest = blake2b(policy.version, digest_size=WHOLE_DIGEST)
+    for files in reader.read(fd, slice_size):
+        packed = pack(files)
+        digest.update(packed)
+        yield Listing(
+            device=own.st_dev,
+            inode=inode,
+            birth_ns=born,
+            packed=[packed],
+            subdirectories=[],
+            count=len(files),
+            digest=reader.seal(digest, inode, born) if len(files) < slice_size else b"",
+            looked=frozenset(entry[0] for entry in files),
+        )
 
 
 def look(fd: int, names: Iterable[str], policy: DirectoryPolicy, *, stable_inodes: bool = True) -> Listing:
@@ -194,6 +210,15 @@ class _Reader:
                     yield files
                     files = []
         yield files
+
+    def seal(self, digest: blake2b, inode: int, born: int) -> bytes:
+        """The digest of what was read, which has all files by now; empty if something could not be looked at.
+
+        That must not be taken for unchanged.
+        """
+        self.subdirectories.sort()
+        digest.update(repr((inode, born, self.subdirectories)).encode("utf-8", "surrogatepass"))
+        return b"" if self.unknown else digest.digest()
 
 
 def _stretches(files: list[FileEntry]) -> list[list[FileEntry]]:

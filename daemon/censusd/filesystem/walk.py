@@ -20,7 +20,7 @@ from censusd.filesystem.listing import OPEN_DIRECTORY, list_directory, look, sli
 from censusd.filesystem.names import bytes_of, is_name
 from censusd.filesystem.problems import problem_of
 from censusd.filesystem.statx import birth_ns
-from censusd.model import ROOT, FileEntry, Listing, Observation, Problem, ProblemKind, split
+from censusd.model import ROOT, Listing, Observation, Problem, ProblemKind, split
 
 _OPEN_PASSING: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN: Final = 32
@@ -115,19 +115,17 @@ class Tree:
         except OSError as error:
             return Observation(path, problem_of(error))
 
-    def slices(self, path: str) -> Iterator[tuple[os.stat_result, int, list[FileEntry]]]:
-        """The files of a huge directory, some at a time, each with the directory's own stat and birth.
+    def slices(self, path: str) -> Iterator[Listing]:
+        """The files of a huge directory, some at a time; see ``censusd.filesystem.listing.slices``.
 
         Raises:
             OSError: the directory cannot be listed.
         """
         with self.opened(path) as (fd, policy):
-            own, born = os.fstat(fd), birth_ns(fd)
             # A descriptor of its own: the shared one may be closed, or listed from, while the caller is at work.
             mine = os.open(".", OPEN_DIRECTORY, dir_fd=fd)
         try:
-            for entries in slices(mine, policy, stable_inodes=self._stable_inodes):
-                yield own, born, entries
+            yield from slices(mine, policy, stable_inodes=self._stable_inodes)
         finally:
             os.close(mine)
 

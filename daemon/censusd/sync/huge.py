@@ -11,31 +11,10 @@ from collections.abc import Iterator
 
 from censusd.catalogue import files
 from censusd.filesystem.walk import Tree
-from censusd.model import Listing, Observation, pack
+from censusd.model import Observation
 from censusd.sync.context import Repository
 
 _PAGE = 10_000
-
-
-def on_disk(tree: Tree, path: str) -> Iterator[Observation]:
-    """The files of a huge directory as observations of some of its names each.
-
-    Raises:
-        OSError: the directory cannot be listed any more.
-    """
-    for own, born, entries in tree.slices(path):
-        yield Observation(
-            path,
-            Listing(
-                device=own.st_dev,
-                inode=0,  # nothing hangs on it: the rows were found when the directory was listed
-                birth_ns=born,
-                packed=[pack(entries)],
-                subdirectories=[],
-                count=len(entries),
-                looked=frozenset(entry[0] for entry in entries),
-            ),
-        )
 
 
 def on_record(repository: Repository, tree: Tree, path: str, directory_id: int) -> Iterator[Observation]:

@@ -60,8 +60,10 @@ class Looks:
             self._asked[parent, name] += 1
             self._names[parent].setdefault(name, False)
 
-    def ask_linked(self, plan: Plan) -> None:
-        """Look at the other names of files that have several."""
+    def ask(self, plan: Plan) -> None:
+        """Look at what a batch could not settle: places without a row, and other names of files that have several."""
+        for path in plan.unresolved:
+            self.ask_parent(path)
         for directory, name in plan.linked:
             if self._asked[directory, name] < _MOST_ASKED:
                 self._asked[directory, name] += 1
@@ -100,11 +102,9 @@ class Looks:
             elif path not in self._listed:
                 self._listed.add(path)
                 self._directories.add(path)
-        for path in plan.unresolved:
-            self.ask_parent(path)
         # A listing does not hold the files of a huge directory; a walk reads them in slices.
         self.subtrees.update(record.path for record, _ in plan.huge)
-        self.ask_linked(plan)
+        self.ask(plan)
 
     def _take(self) -> tuple[dict[str, dict[str, bool]], list[str]]:
         """As much as fits one transaction."""

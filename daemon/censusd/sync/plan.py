@@ -28,7 +28,7 @@ class Plan:
         updates: ``(row number, stat now, what that means)``.
         created: ``(directory, files)``.
         ignored: rows of files that the policy hides now.
-        huge: directories whose files have to be read in slices, with the digest they will have then.
+        huge: directories whose files have to be read in slices, with the digest of their listing.
         arrived: paths of directories that are new here, to be walked by whoever does not walk anyway.
         revisited: directories that were looked at by name and are there as before, and whether they were troubled.
         unresolved: paths that have no row, because the tree changed while it was walked.

@@ -179,29 +179,31 @@ class Reconciler:
         for observation in batch:
             if has_vanished(observation.seen):
                 looks.ask_parent(observation.path)
-        for path in plan.unresolved:
-            looks.ask_parent(path)
+        looks.ask(plan)
         for record, digest in plan.huge:
             self._huge(run, looks, looking, record, digest)
-        looks.ask_linked(plan)
         if looks.waiting >= _FILES_AT_ONCE:
             looks.run(run, is_all=False)
 
     def _huge(self, run: Run, looks: Looks, looking: Tree, record: KnownDirectory, digest: bytes) -> None:
         """Compare the files of a directory that is too large to hold, slice by slice."""
         scanned, listed = run.counts.files_scanned, run.counts.directories
+        read = b""
         try:
-            for observation in huge.on_disk(looking, record.path):
+            for part in looking.slices(record.path):
                 self._hooks.beat()
-                looks.ask_linked(run.apply([observation]))
-            known = () if run.is_new(record.id) else huge.on_record(self._repository, looking, record.path, record.id)
+                looks.ask(run.apply([Observation(record.path, part)]))
+                read = part.digest
+            known = () if run.take_new(record.id) else huge.on_record(self._repository, looking, record.path, record.id)
             for observation in known:
                 self._hooks.beat()
-                looks.ask_linked(run.apply([observation]))
+                looks.ask(run.apply([observation]))
         except OSError:
             # It could be listed a moment ago: without a digest on record, the next pass looks again.
             return
-        run.digest_at_the_end(record.id, digest)
+        if read == digest:
+            # Else it changed in between, and its rows do not follow from the listing that the digest is of.
+            run.digest_at_the_end(record.id, digest)
         # Its files and itself were counted when it was listed.
         run.counts.files_scanned, run.counts.directories = scanned, listed
 

@@ -115,9 +115,11 @@ class Run:
         """Whether the journal has a row of this run that is still to be closed."""
         return bool(self.operation_id) and not self._recorded
 
-    def is_new(self, directory_id: int) -> bool:
-        """Whether a huge directory had no row at all when its listing came."""
-        return directory_id in self._survey.empty
+    def take_new(self, directory_id: int) -> bool:
+        """Whether a huge directory had no row at all when its listing came; from now on it has."""
+        is_new = directory_id in self._survey.empty
+        self._survey.empty.discard(directory_id)
+        return is_new
 
     def digest_at_the_end(self, directory_id: int, digest: bytes) -> None:
         """Store a digest when everything that is absent has been marked."""

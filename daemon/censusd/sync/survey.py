@@ -125,6 +125,7 @@ class Survey:
             arrivals.add(each, diff, written)
             compared.append((each, diff, rows))
         movers = arrivals.settle(cursor)
+        seen_before_they_left = {move.row.directory_id for move in plan.moves if move.row.id not in self.absent_files}
         self.absent_files -= movers
         for each, diff, _ in compared:
             absent = {row[1] for row in diff.absent} - movers
@@ -140,7 +141,7 @@ class Survey:
         # A digest that a file is part of must not outlive the file's move to another directory.
         left = {move.row.directory_id for move in plan.moves} - {number for number, _, _ in plan.listed}
         plan.undigested += left
-        for number in left:
+        for number in left & seen_before_they_left:
             self.digests.pop(number, None)
         plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files)
 

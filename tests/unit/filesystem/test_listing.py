@@ -259,10 +259,13 @@ def test_a_huge_directory_is_held_in_slices(tmp_path: Path, files: int, huge: bo
     assert seen.hidden == {".hidden"}
     with opened(tmp_path) as fd:
         parts = list(slices(fd, DEFAULT.root(), slice_size=10))
-    assert all(len(part) <= 10 for part in parts)
-    assert sorted(found for part in parts for found in part) == sorted(
+    assert all(part.count == len(part.files()) <= 10 for part in parts)
+    assert all(part.looked == frozenset(name for name, *_ in part.files()) for part in parts)
+    assert sorted(found for part in parts for found in part.files()) == sorted(
         entry(tmp_path / f"file-{number}") for number in range(files)
     )
+    assert [part.digest for part in parts[:-1]] == [b""] * (len(parts) - 1)
+    assert (parts[-1].digest == seen.digest) is huge
 
 
 def test_a_change_in_any_slice_is_in_the_digest(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_any_depth_can_be_begun_at(deep: Path) -> None:
         by_name = tree.look(place, frozenset({f"file-{DEPTH - 1}", "absent"})).seen
         assert isinstance(by_name, Listing)
         assert [entry[0] for entry in by_name.files()] == [f"file-{DEPTH - 1}"]
-        assert [files[0][0] for *_, files in tree.slices(place)] == [f"file-{DEPTH - 1}"]
+        assert [part.files()[0][0] for part in tree.slices(place)] == [f"file-{DEPTH - 1}"]
         assert tree.birth(place) > 0
         assert tree.birth_of_file(place, f"file-{DEPTH - 1}") > 0
     assert entries(observations(deep, place)) == {
