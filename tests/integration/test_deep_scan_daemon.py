@@ -73,7 +73,7 @@ def test_kill_9_at_random_moments_loses_nothing(place: Path, database: str) -> N
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
         assert in_the_middle >= 2
-        # What was at hand when a worker was killed is tried again a minute later.
+        # What was at hand when a worker was killed is tried again a while later.
         daemon.ctl("retry", "tree")
         wait_until(lambda: rows("SELECT count(*) FROM files WHERE scan_phase = 0") == [(0,)])
         daemon.sync("tree")

@@ -20,7 +20,7 @@ _SQL: Final = Queries("deep_queue.sql")
 MOST_ATTEMPTS: Final = 3
 """After so many failures a file is quarantined."""
 
-_FAILED_DELAY: Final = 60.0
+_FAILED_DELAY: Final = 5.0
 _LOST_DELAY: Final = 8.0
 _LOST_OFTEN: Final = 3
 _PUT_OFF_DELAY: Final = 2.0
@@ -216,16 +216,14 @@ def put_off(cursor: Cursor, repository_id: UUID, worker: str, reasons: Mapping[i
         cursor.execute(_SQL.put_off, values)
 
 
-def fail(
-    cursor: Cursor, repository_id: UUID, worker: str, reasons: Mapping[int, str], *, delay: float = _FAILED_DELAY
-) -> set[int]:
-    """Files that could not be read: an attempt each, and again later, or never. Returns those quarantined now."""
+def fail(cursor: Cursor, repository_id: UUID, worker: str, reasons: Mapping[int, str]) -> set[int]:
+    """Files that could not be read: an attempt each, and again soon, later, or never. Returns those quarantined now."""
     if not reasons:
         return set()
     values = {
         "repository": repository_id,
         "worker": worker,
-        "delay": delay,
+        "delay": _FAILED_DELAY,
         "most": MOST_ATTEMPTS,
         "ids": list(reasons),
         "reasons": list(reasons.values()),

@@ -100,7 +100,7 @@ UPDATE deep_scan_claims
 -- name: fail
 UPDATE deep_scan_claims
    SET worker = NULL, lease_expires_at = NULL, attempts = attempts + 1, last_error = u.reason,
-       retry_at = now() + make_interval(secs => %(delay)s * power(5, attempts)),
+       retry_at = now() + make_interval(secs => %(delay)s * power(12, attempts)),
        quarantined_at = CASE WHEN attempts + 1 >= %(most)s THEN now() END
   FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS u (id, reason)
  WHERE repository_id = %(repository)s AND file_id = u.id AND worker = %(worker)s
