@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,6 +20,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from censusd.config import load
+from censusd.errors import CensusError
+from censusd.service.assistant import Assistant
 from tests.tools.daemon import DEADLINE, DaemonProcess
 from tests.tools.library import Library
 from tests.tools.scanning import sha256
@@ -145,64 +150,37 @@ def test_from_start_to_stop(library: Library, place: Path, database: str, monkey
     ]
 
 
-def refusal(place: Path, database: str, config: str) -> str:
-    """What a worker says that ends by itself, as one that failed, and before it says that it is ready."""
+def test_what_is_refused_ends_the_process_before_it_is_ready(library: Library, place: Path, database: str) -> None:
+    fill(library, 1)
     file = place / "censusd.toml"
-    file.write_text('[http]\nlisten = ""\n' + config)
+    file.write_text('[http]\nlisten = ""\n' + configuration(library.root, name="fotos"))
     environment = {**os.environ, "CENSUSD_DATABASE": database, "STATE_DIRECTORY": str(place)}
-    done = subprocess.run(
-        [sys.executable, "-m", "censusd", "worker", "--config", str(file)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr.splitlines()[-1]
-
-
-def test_what_cannot_be_helped_with_is_refused(library: Library, place: Path, database: str, server: str) -> None:
-    fill(library, 40)
-    root = library.root
-    assert refusal(place, database, configuration(root, name="fotos")) == (
+    command = [sys.executable, "-m", "censusd", "worker", "--config", str(file)]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(str(place / "notify"))
+        environment["NOTIFY_SOCKET"] = str(place / "notify")
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        said = notifications.recv(1000, socket.MSG_DONTWAIT)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
         "censusd: fotos is not in the catalogue (there: library): start the daemon that looks after it first, with the "
         "same name and the same database"
     )
-    assert "library is in the catalogue, but its root was never seen" in refusal_without_identity(
-        library, place, database
-    )
-    assert "there is nothing at this path" in refusal(place, database, configuration(place / "nothing"))
-    empty = place / "empty"
-    empty.mkdir()
-    assert refusal(place, database, configuration(empty)) == (
-        f"censusd: {empty} is not library: of 32 files on record that were looked for in it, 32 are not there"
-    )
-    copy = place / "copy"
-    shutil.copytree(root, copy)
-    said = refusal(place, database, configuration(copy))
-    assert (
-        f"{copy} is not library: of 32 files on record that were looked for in it, 32 have other inode numbers" in said
-    )
-    assert "the marker file .mark is not there" in refusal(place, database, configuration(root, 'marker = ".mark"'))
-    assert "there is no repository to deep-scan" in refusal(place, database, configuration(root, 'deep_scan = "never"'))
-    assert "a worker shares its work with a daemon through a PostgreSQL" in refusal(place, "", configuration(root))
-    # The server's own database has no catalogue in it.
-    assert "there is no catalogue in this database yet" in refusal(place, server, configuration(root))
-    library.query("UPDATE repositories SET state = 'retired'")
-    assert "library is retired" in refusal(place, database, configuration(root))
-    library.query("UPDATE repositories SET state = 'active'")
-    library.query("INSERT INTO deep_scan_extractors SELECT id, 'images', 1000 FROM repositories")
-    assert "library are read with version 1000 of the extractor images" in refusal(place, database, configuration(root))
-    library.query("INSERT INTO schema_migrations (number, name) VALUES (9999, 'of a newer version')")
-    assert "the database has schema 9999, this version of censusd knows" in refusal(
-        place, database, configuration(root)
-    )
-    library.query("DELETE FROM schema_migrations WHERE number > 1")
-    assert "start the daemon of this version first" in refusal(place, database, configuration(root))
-    assert hashes(library) == {}
-    assert claims(library) == []
+    assert "Traceback" not in done.stderr
+    assert said == b"STOPPING=1"
+
+
+def refusal(place: Path, database: str, config: str) -> str:
+    """Why a worker cannot begin."""
+    file = place / "censusd.toml"
+    file.write_text('[http]\nlisten = ""\n' + config)
+    environment = {"CENSUSD_DATABASE": database, "STATE_DIRECTORY": str(place)}
+    with (
+        pytest.raises(CensusError) as caught,
+        Assistant(load([file], environment), lambda: None) as assistant,
+    ):
+        assistant.prepare(threading.Event())
+    return str(caught.value)
 
 
 def refusal_without_identity(library: Library, place: Path, database: str) -> str:
