@@ -183,6 +183,45 @@ def refusal(place: Path, database: str, config: str) -> str:
     return str(caught.value)
 
 
+def test_what_cannot_be_helped_with_is_refused(library: Library, place: Path, database: str, server: str) -> None:
+    fill(library, 40)
+    root = library.root
+    assert "fotos is not in the catalogue" in refusal(place, database, configuration(root, name="fotos"))
+    assert "library is in the catalogue, but its root was never seen" in refusal_without_identity(
+        library, place, database
+    )
+    assert "there is nothing at this path" in refusal(place, database, configuration(place / "nothing"))
+    empty = place / "empty"
+    empty.mkdir()
+    assert refusal(place, database, configuration(empty)) == (
+        f"{empty} is not library: of 32 files on record that were looked for in it, 32 are not there"
+    )
+    copy = place / "copy"
+    shutil.copytree(root, copy)
+    said = refusal(place, database, configuration(copy))
+    assert (
+        f"{copy} is not library: of 32 files on record that were looked for in it, 32 have other inode numbers" in said
+    )
+    assert "the marker file .mark is not there" in refusal(place, database, configuration(root, 'marker = ".mark"'))
+    assert "there is no repository to deep-scan" in refusal(place, database, configuration(root, 'deep_scan = "never"'))
+    assert "a worker shares its work with a daemon through a PostgreSQL" in refusal(place, "", configuration(root))
+    # The server's own database has no catalogue in it.
+    assert "there is no catalogue in this database yet" in refusal(place, server, configuration(root))
+    library.query("UPDATE repositories SET state = 'retired'")
+    assert "library is retired" in refusal(place, database, configuration(root))
+    library.query("UPDATE repositories SET state = 'active'")
+    library.query("INSERT INTO deep_scan_extractors SELECT id, 'images', 1000 FROM repositories")
+    assert "library are read with version 1000 of the extractor images" in refusal(place, database, configuration(root))
+    library.query("INSERT INTO schema_migrations (number, name) VALUES (9999, 'of a newer version')")
+    assert "the database has schema 9999, this version of censusd knows" in refusal(
+        place, database, configuration(root)
+    )
+    library.query("DELETE FROM schema_migrations WHERE number > 1")
+    assert "start the daemon of this version first" in refusal(place, database, configuration(root))
+    assert hashes(library) == {}
+    assert claims(library) == []
+
+
 def refusal_without_identity(library: Library, place: Path, database: str) -> str:
     """What is said of a repository whose root its daemon has not seen yet."""
     ((identity,),) = library.query("SELECT identity::text FROM repositories")
