@@ -304,3 +304,20 @@ def test_a_fault_of_our_own_is_survived(library: Library, monkeypatch: pytest.Mo
         assert describer.is_alive
         library.query("ALTER TABLE elsewhere RENAME TO description_claims")
         wait_until(lambda: len(described(library)) == 1)
+
+
+def test_what_was_at_hand_when_the_database_went_away_is_not_forgotten(
+    library: Library, server: str, database: str
+) -> None:
+    add(library, 1)
+    with (
+        Catalogue(database, PoolSettings(timeout=0.5)) as impatient,
+        VisionServer(answering(503, Retry_After="3")) as model,
+        describing(impatient, terms(library, server=model)) as describer,
+    ):
+        # It has a picture at hand, which it will claim as soon as the server may be asked again.
+        wait_until(lambda: describer._next is not None and describer.state is State.WAITING)
+        with away(server, database):
+            wait_until(lambda: describer.why.startswith("database: it is away"))
+            model.converse = Model()
+        wait_until(lambda: len(described(library)) == 1)

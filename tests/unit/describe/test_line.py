@@ -232,6 +232,7 @@ def test_nobody_there() -> None:
         ("soon", 0, 0),
         ("\N{SUPERSCRIPT TWO}", 0, 0),
     ],
+    ids=["seconds", "spaces", "for ever", "date", "past", "negative", "words", "superscript"],
 )
 def test_how_long_a_server_wants_to_be_left_alone(text: str, least: float, most: float) -> None:
     with VisionServer(answering(429, Retry_After=text)) as server:
