@@ -227,26 +227,6 @@ def test_a_file_that_was_there_only_while_the_slices_were_read(small: Library, m
     assert small.records() == disk(small.root)
 
 
-def test_another_directory_in_its_place_while_the_slices_are_read(
-    small: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = small.ids()
-    small.write("huge/new")
-
-    def replace() -> None:
-        (small.root / "huge").rename(small.root / "renamed")
-        for number in range(20):
-            small.write(f"huge/g{number}")
-
-    meanwhile = Meanwhile(replace, monkeypatch)
-    small.reconcile()
-    assert meanwhile.done
-    small.reconcile()
-    check(small)
-    now = small.ids()
-    assert {path: now[path.replace("huge", "renamed")] for path in ids} == ids
-
-
 def test_links_that_change_while_the_slices_of_a_new_directory_are_read(
     small: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

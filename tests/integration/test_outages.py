@@ -149,3 +149,35 @@ def test_a_database_that_goes_away_in_the_middle_of_a_pass(
 def _try(what: Callable[[], object]) -> None:
     with suppress(CensusError, TimeoutError):
         what()
+
+
+def test_a_database_and_a_root_that_go_away_together(
+    tmp_path: Path, database: str, shaky: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal's row of the pass cannot be closed then, and must not stand in the way of the next one."""
+    monkeypatch.setattr(reconciler, "_DIRECTORIES_AT_ONCE", 1)
+    gate = Gate()
+    elsewhere = tmp_path / "elsewhere"
+    with Catalogue(database, IMPATIENT) as catalogue:
+        library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", debounce=0.01, beat=gate)
+        for number in range(5):
+            (library.root / f"d{number}").mkdir()
+            (library.root / f"d{number}/f").touch()
+        try:
+            gate.close()
+            library.start_at_once()
+            while library.worker.phase is not Phase.SCANNING:
+                gate.step()
+            while not library.records():
+                gate.step()
+            with shaky.away():
+                library.root.rename(elsewhere)
+                gate.open()
+                until(lambda: library.worker.phase is Phase.OFFLINE)
+            elsewhere.rename(library.root)
+            assert library.first_pass.wait(DEADLINE), library.worker.why
+            library.sync()
+            library.check()
+        finally:
+            gate.open()
+            library.stop()

@@ -72,12 +72,10 @@ class Duty:
         calls: what the loop takes part in.
 
     Attributes:
-        repository: the repository.
         upkeep: its watch and its passes.
     """
 
     def __init__(self, repository: Repository, terms: Terms, standing: Standing, inbox: Inbox, calls: Calls) -> None:
-        self.repository = repository
         self._name = repository.rules.name
         self._terms = terms
         self._standing = standing
@@ -92,10 +90,13 @@ class Duty:
             self._dirty_set,
             Hooks(cancelled=calls.cancelled, beat=calls.beat, due=self._other_work_is_due, other_work=self._other_work),
             on_root_changed=lambda _reason: self._root_changed(),
-            on_overflow=lambda: _LOG.warning(
-                "events were lost: a pass will find what they said", repository=self._name
-            ),
+            on_overflow=self._lost_events,
         )
+
+    @property
+    def repository(self) -> Repository:
+        """The repository, by the rules in force."""
+        return self.upkeep.repository
 
     def owe(self, trigger: Trigger) -> None:
         """A complete pass is to be made as soon as it can be."""
@@ -110,6 +111,7 @@ class Duty:
         """Work on other terms from now on."""
         old, self._terms = self._terms, terms
         self._dirty_set.quiet, self._dirty_set.max_latency = terms.watch.debounce, terms.watch.max_latency
+        self._dirty_set.rules_file = terms.rules.ignore_file
         self.upkeep.change_rules(terms.rules, terms.watch)
         if terms.rules != old.rules or self.upkeep.watching is None:
             self.owe(Trigger.MANUAL)

@@ -235,7 +235,7 @@ class Reconciler:
         try:
             run.close(status, error, partial(also, error) if also else None)
         except (CatalogueError, LeaseLostError):
-            # Whoever opens the next row closes this one.
+            # The next pass closes the row.
             return
 
     def _close(self, run: Run, guard: RootGuard, work: Work, *, whole: bool) -> None:

@@ -108,6 +108,9 @@ class Run:
         lease = self._repository.lease
         with self._repository.catalogue.transaction() as cursor:
             repositories.begin_write(cursor, lease)
+            if self._work.type is not OperationType.REALTIME:
+                # A pass never runs beside another: whatever the journal has open could not be closed when it ended.
+                journal.close_interrupted(cursor, lease, own=True)
             self.operation_id = journal.start(cursor, lease, self._work.type, self._work.trigger, self._work.scope)
 
     @property

@@ -26,7 +26,7 @@ class DirtySet:
         names_per_directory: names in one directory beyond which the directory is listed instead.
         most_names: names in all directories beyond which the fullest directories are listed instead.
         most_directories: directories beyond which those with the most siblings are walked from their parent instead.
-        rules_file: a name that says what holds in its directory and below; see ``Marks``.
+        rules_file: a name that says what holds in its directory and below; see ``Marks``. May be changed at any time.
         clock: seconds that never go back.
         on_first: called, without any lock held, when the set was empty and is not any more. While it is not empty, no
             new mark is due earlier than ``next_due`` said.
@@ -49,9 +49,19 @@ class DirtySet:
         self._clock = clock
         self._on_first = on_first
         self._lock = threading.Lock()
-        self._terms = (names_per_directory, most_names, most_directories, rules_file)
-        self._marks = Marks(*self._terms)
+        self._bounds = (names_per_directory, most_names, most_directories)
+        self._marks = Marks(*self._bounds, rules_file)
         self._folds_before = 0
+
+    @property
+    def rules_file(self) -> str:
+        """The name that says what holds in its directory and below."""
+        return self._marks.rules_file
+
+    @rules_file.setter
+    def rules_file(self, name: str) -> None:
+        with self._lock:
+            self._marks.rules_file = name
 
     def add(self, directory: str, name: str, *, written: bool = False) -> None:
         """Something happened to ``name`` in ``directory``; ``written`` if a writer has closed it."""
@@ -122,7 +132,7 @@ class DirtySet:
         with self._lock:
             marks = list(self._marks.by_first)
             self._folds_before += self._marks.folds
-            self._marks = Marks(*self._terms)
+            self._marks = Marks(*self._bounds, self._marks.rules_file)
         return scope_of(marks)
 
     def next_due(self) -> float | None:

@@ -55,6 +55,7 @@ class Marks:
             directory is walked instead. Empty for none.
 
     Attributes:
+        rules_file: as given; may be changed.
         by_first: every mark, in the order of its first time.
         by_last: every mark, in the order of its last time.
         folds: how often marks became fewer, wider ones to keep within the bounds.
@@ -64,7 +65,7 @@ class Marks:
         self._names_per_directory = names_per_directory
         self._most_names = most_names
         self._most_directories = most_directories
-        self._rules_file = rules_file
+        self.rules_file = rules_file
         self._names: dict[str, dict[str, Mark]] = {}
         self._name_count = 0
         self._listings: dict[str, Mark] = {}
@@ -76,7 +77,7 @@ class Marks:
 
     def add_names(self, directory: str, names: Mapping[str, bool], now: float) -> None:
         """Mark names in a directory; True where a writer has closed the name."""
-        if directory in self._listings and self._rules_file in names:
+        if directory in self._listings and self.rules_file in names:
             self.add_subtrees((directory,), now)
             return
         wider = self._listings.get(directory) or self._subtree_over(directory)
@@ -108,7 +109,7 @@ class Marks:
         wider = self._listings.get(directory) or self._subtree_over(directory)
         if wider is not None:
             self._touch(wider, now)
-        elif self._rules_file in self._names.get(directory, ()):
+        elif self.rules_file in self._names.get(directory, ()):
             self.add_subtrees((directory,), now)
         else:
             marks = self._pop_directory(directory) if directory in self._names else []
