@@ -306,18 +306,18 @@ def test_a_fault_of_our_own_is_survived(library: Library, monkeypatch: pytest.Mo
         wait_until(lambda: len(described(library)) == 1)
 
 
-def test_what_was_at_hand_when_the_database_went_away_is_not_forgotten(
-    library: Library, server: str, database: str
-) -> None:
-    add(library, 1)
+def test_what_was_at_hand_when_the_database_did_not_answer_is_not_forgotten(library: Library, database: str) -> None:
+    add(library, 1, 2)
     with (
-        Catalogue(database, PoolSettings(timeout=0.5)) as impatient,
+        Catalogue(database, PoolSettings(statement_timeout=0.5)) as impatient,
         VisionServer(answering(503, Retry_After="3")) as model,
         describing(impatient, terms(library, server=model)) as describer,
+        psycopg.connect(database) as connection,
     ):
-        # It has a picture at hand, which it will claim as soon as the server may be asked again.
+        # It has the other picture at hand, which it will claim as soon as the server may be asked again.
         wait_until(lambda: describer._next is not None and describer.state is State.WAITING)
-        with away(server, database):
-            wait_until(lambda: describer.why.startswith("database: it is away"))
-            model.converse = Model()
-        wait_until(lambda: len(described(library)) == 1)
+        connection.execute("LOCK TABLE description_claims")
+        model.converse = Model()
+        wait_until(lambda: describer.why.startswith("database: it is away"))
+        connection.rollback()
+        wait_until(lambda: len(described(library)) == 2)
