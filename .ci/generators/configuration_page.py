@@ -38,8 +38,8 @@ A later value of a key takes the place of an earlier one; all
 tables count.
 .PP
 The files are TOML (https://toml.io), at most 1 MiB each.
-A key that does not exist, a value of the wrong kind and a value out of range are errors: the daemon does not start, and on
-a reload the old configuration stays in force.
+A key that does not exist, a value of the wrong kind and a value out of range are errors: the daemon does not start,
+and on a reload the old configuration stays in force.
 Every fault is reported, not only the first.
 .PP
 Every key has a default but
