@@ -237,6 +237,20 @@ def test_a_scan_looks_where_it_is_told(room: ControlRoom, photos: LivingLibrary)
     assert (scan["work"], scan["scope"], scan["files_scanned"]) == ("verify", "a/", 3)
 
 
+def test_a_path_on_disk_does_for_a_place(room: ControlRoom, photos: LivingLibrary, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(photos.root)
+    (photos.root / "a/late").write_text("x")
+    assert room.ctl("scan", ".", "--wait", cwd=photos.root / "a")[0].startswith("photos: a/: ")
+    assert room.ctl("scan", str(tmp_path / "link/a/late"), "--wait")[0].startswith("photos: ")
+    assert room.ctl("ls", str(photos.root / "a")) == room.ctl("ls", "photos:a")
+    assert "no repository has this path: /etc" in room.ctl("ls", "/etc", code=2)[1]
+    assert room.get(f"/v1/locate?path={photos.root}/a/nothing") == {
+        "repository": "photos",
+        "root": str(photos.root),
+        "path": "a/nothing",
+    }
+
+
 def test_a_scan_that_is_not_waited_for_is_made(room: ControlRoom, photos: LivingLibrary) -> None:
     assert room.ctl("scan")[0] == "photos: / will be looked at\n"
     eventually(lambda: len(room.get("/v1/history?repository=photos")["operations"]) == 2)

@@ -107,7 +107,7 @@ def _status(session: Session) -> int:
 
 
 def _scan(session: Session) -> int:
-    options, place = session.options, session.options.place
+    options, place = session.options, _located(session)
     path = ("v1", "repositories", place.repository, "scan") if place.repository else ("v1", "scan")
     answer = session.client.post(
         *path,
@@ -121,7 +121,7 @@ def _scan(session: Session) -> int:
 
 
 def _deep_scan(session: Session) -> int:
-    options, place = session.options, session.options.place
+    options, place = session.options, _located(session)
     path = ("v1", "repositories", place.repository, "deep-scan") if place.repository else ("v1", "deep-scan")
     answer = session.client.post(
         *path,
@@ -134,7 +134,7 @@ def _deep_scan(session: Session) -> int:
 
 
 def _retry(session: Session) -> int:
-    place = session.options.place
+    place = _located(session)
     path = ("v1", "repositories", place.repository, "retry") if place.repository else ("v1", "retry")
     answer = session.client.post(*path, path=place.path)
     return session.put_outcomes(answer, deep_reports.retries(answer), [], nothing="no repository is deep-scanned")
@@ -155,10 +155,10 @@ def _history(session: Session) -> int:
 
 
 def _ls(session: Session) -> int:
-    place, after = session.options.place, None
+    place, after = _located(session), None
     entries: list[Any] = []
     while True:
-        path = ("v1", "repositories", place.repository, "list")
+        path = ("v1", "repositories", place.repository or "", "list")
         answer = session.client.get(*path, path=place.path, after=after, limit=_PAGE)
         after = answer["next"]
         if session.options.json:
@@ -173,26 +173,27 @@ def _ls(session: Session) -> int:
 
 
 def _show(session: Session) -> int:
-    place = session.options.place
-    if place.repository:
-        answer = session.client.get("v1", "repositories", place.repository, "show", path=place.path or "")
-    else:
-        answer = _show_file(session.client, place.path)
+    place = _located(session)
+    answer = session.client.get("v1", "repositories", place.repository or "", "show", path=place.path or "")
     session.put(answer, lambda: reports.shown(answer))
     return _OK
 
 
-def _show_file(client: Client, path: str) -> dict[str, Any]:
-    """What is on record of a file on disk; by way of symlinks if it has to be."""
-    absolute = os.path.abspath(path)
+def _located(session: Session) -> Place:
+    """What a command is about, with the repository of a path on disk; by way of symlinks if it has to be."""
+    place: Place = session.options.place
+    if place.repository is not None or place.path is None:
+        return place
+    absolute = os.path.abspath(place.path)
     # The last name is not followed: a symlink is not what it points to.
     real = os.path.join(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))
     try:
-        return client.get("v1", "show", path=text_of_native(absolute))
+        answer = session.client.get("v1", "locate", path=text_of_native(absolute))
     except ClientError as error:
         if error.code not in _NOT_MEANT or real == absolute:
             raise
-    return client.get("v1", "show", path=text_of_native(real))
+        answer = session.client.get("v1", "locate", path=text_of_native(real))
+    return Place(answer["repository"], answer["path"])
 
 
 def _problems(session: Session) -> int:
@@ -220,10 +221,14 @@ def _reload(session: Session) -> int:
 
 
 def _place(text: str) -> Place:
-    """``REPO`` or ``REPO:PATH``."""
+    """``REPO`` or ``REPO:PATH``; what begins like ``/x``, ``./x`` or ``../x`` is a path on disk."""
+    if text.startswith(("/", "./", "../")) or text in {".", ".."}:
+        return Place(None, text)
     name, colon, path = text.partition(":")
     if not _NAME.fullmatch(name):
-        raise argparse.ArgumentTypeError(f"{visible(text_of_native(text))} is not REPO or REPO:PATH")
+        raise argparse.ArgumentTypeError(
+            f"{visible(text_of_native(text))} is not REPO, REPO:PATH or a path such as ./PATH"
+        )
     return Place(name, text_of_native(path) if colon else None)
 
 
@@ -323,7 +328,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_place(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    what = "a repository, or a file or directory in it" + ("; all repositories if it is left out" if nargs else "")
+    what = "a repository, or a file or directory in it, also as a path on disk such as ./2024"
+    if nargs:
+        what += "; all repositories if it is left out"
     parser.add_argument("place", nargs=nargs, type=_place, default=Place(None, None), metavar="REPO[:PATH]", help=what)
 
 

@@ -131,6 +131,10 @@ class Controls:
         """What is in a directory: ``limit`` subdirectories and files after the name ``after``, in byte order."""
         return self._reading.list_directory(name, path, after, limit)
 
+    def locate(self, path: str) -> dict[str, Any]:
+        """Which repository an absolute path lies in, and where in it."""
+        return self._reading.locate(path)
+
     def show(self, name: str | None, path: str) -> dict[str, Any]:
         """All that is on record of one path; without a name, the repository is found by an absolute path."""
         return self._reading.show(name, path)

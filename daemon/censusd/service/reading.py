@@ -99,6 +99,10 @@ class Reading:
             "next": entries[-1]["name"] if more else None,
         }
 
+    def locate(self, path: str) -> dict[str, Any]:
+        """Which repository an absolute path lies in, and where in it; whether there is anything is another question."""
+        return self._locate(path, self.records())
+
     def show(self, name: str | None, path: str) -> dict[str, Any]:
         """All that is on record of one path: what is there now first, then what was there and is missing.
 
@@ -108,14 +112,7 @@ class Reading:
         """
         records = self.records()
         if name is None:
-            if not path.startswith("/"):
-                raise BadRequestError("which repository is meant?", expected="an absolute path, or a repository too")
-            name = enclosing(path, ((record.name, record.root) for record in records.values()))
-            if name is None:
-                raise NotFoundError(
-                    f"no repository has this path: {path}",
-                    hint="REPO:PATH names a path in a repository, and REPO: its root; censusctl status lists them",
-                )
+            name = self._locate(path, records)["repository"]
         record = self.record(name, records)
         relative = relative_path(path, record.root)
 
@@ -186,6 +183,19 @@ class Reading:
             f"{record.name} has nothing on record at {path or '/'}{like}",
             hint="" if like else f"censusctl ls {place} lists what there is",
         )
+
+    @staticmethod
+    def _locate(path: str, records: dict[str, RepositoryRecord]) -> dict[str, Any]:
+        if not path.startswith("/"):
+            raise BadRequestError("which repository is meant?", expected="an absolute path, or a repository too")
+        name = enclosing(path, ((record.name, record.root) for record in records.values()))
+        if name is None:
+            raise NotFoundError(
+                f"no repository has this path: {path}",
+                hint="REPO:PATH names a path in a repository, and REPO: its root; censusctl status lists them",
+            )
+        root = records[name].root
+        return {"repository": name, "root": root, "path": relative_path(path, root)}
 
     def record(self, name: str, records: dict[str, RepositoryRecord] | None = None) -> RepositoryRecord:
         """A repository's row.

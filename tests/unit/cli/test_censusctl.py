@@ -58,6 +58,9 @@ def test_common_options_may_stand_before_and_after_the_command(before: bool) -> 
         ("photos:2016/a:b", Place("photos", "2016/a:b")),
         ("photos:", Place("photos", "")),
         (os.fsdecode(b"photos:\xff"), Place("photos", "\uefff")),
+        ("/photos/a:b", Place(None, "/photos/a:b")),
+        ("./a", Place(None, "./a")),
+        (".", Place(None, ".")),
     ],
 )
 def test_a_place_is_a_repository_and_perhaps_a_path(text: str, place: Place) -> None:
@@ -87,7 +90,8 @@ def test_a_file_is_told_from_a_place(text: str, place: Place) -> None:
         ["sync", "photos", "--timeout", "soon"],
         ["sync", "photos", "--timeout", "0s"],
         ["sync", "photos", "--timeout", "8d"],
-        ["ls", "/photos"],
+        ["ls", "a/b"],
+        ["ls", ":a"],
         ["history", "-n", "0"],
         ["history", "-n", "-1"],
         ["history", "-n", "1001"],

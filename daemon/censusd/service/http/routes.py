@@ -152,6 +152,10 @@ def _list(call: Call) -> dict[str, Any]:
     return call.controls.list_directory(call.place["name"], path, after, given.count("limit", 1000, 10_000))
 
 
+def _locate(call: Call) -> dict[str, Any]:
+    return call.controls.locate(call.arguments.needed_text("path"))
+
+
 def _show(call: Call) -> dict[str, Any]:
     return call.controls.show(call.place.get("name"), call.arguments.needed_text("path"))
 
@@ -202,6 +206,7 @@ ROUTES: Final = (
     Route("GET", "/v1/status", lambda call: call.controls.status(), "how the daemon and every repository stand"),
     Route("GET", "/v1/history", _history, "settled work, the newest first", ("repository", "limit")),
     Route("GET", "/v1/problems", _problems, "directories and files that cannot be read", ("repository", "limit")),
+    Route("GET", "/v1/locate", _locate, "which repository an absolute path lies in", ("path",)),
     Route("GET", "/v1/show", _show, "what is on record at an absolute path", ("path",)),
     Route("GET", "/v1/repositories/{name}/show", _show, "what is on record at a path", ("path",)),
     Route("GET", "/v1/repositories/{name}/list", _list, "what is in a directory", ("path", "after", "limit")),
