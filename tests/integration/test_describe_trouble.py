@@ -213,6 +213,7 @@ def test_one_that_died_costs_the_picture_an_attempt_and_three_of_them_give_it_up
 
 def test_what_comes_too_late_is_not_stored(library: Library) -> None:
     add(library, 1)
+    before = sample(TOTAL, outcome="described")
     released = threading.Event()
     with (
         VisionServer(thinking(released)) as server,
@@ -225,6 +226,7 @@ def test_what_comes_too_late_is_not_stored(library: Library) -> None:
         wait_until(lambda: describer.state is State.NOTHING)
         assert described(library) == {}
         assert claims(library) == 1
+    assert sample(TOTAL, outcome="described") == before
 
 
 @contextmanager

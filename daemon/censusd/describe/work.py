@@ -108,9 +108,7 @@ class Work:
         except (AnswerError, OSError) as error:
             self._fail(log, repository, key, problem_of(error).detail if isinstance(error, OSError) else str(error))
         else:
-            self._store(key, found)
-            metrics.DESCRIBE_PICTURES.labels("described").inc()
-            return True
+            return self._store(key, found)
         return False
 
     def probe(self) -> None:
@@ -171,9 +169,10 @@ class Work:
         else:
             log.info("could not be described", why=why)
 
-    def _store(self, key: bytes, found: Description) -> None:
+    def _store(self, key: bytes, found: Description) -> bool:
+        """Store what was said, unless somebody else has taken the picture over, whose it is then."""
         language = self._rules.language or None
-        self._write(
+        stored = self._write(
             lambda cursor: descriptions.store(
                 cursor,
                 key,
@@ -184,6 +183,8 @@ class Work:
                 tags=found.tags,
             )
         )
+        metrics.DESCRIBE_PICTURES.labels("described").inc(stored)
+        return stored
 
     def _write(self, act: Callable[[Cursor], T]) -> T:
         """Write what has become of a picture; if the database is away, as soon as it is back.
