@@ -162,8 +162,8 @@ def install_documents(tree: Tree, prefix: str) -> None:
     tree.copy_all(CHECKOUT / "docs", f"{documents}/docs", (".md",))
     for manual in sorted((CHECKOUT / "docs").rglob("*.[1-8]")):
         tree.copy(manual, f"{prefix}/share/man/man{manual.suffix[1:]}/{manual.name}")
-    tree.copy_all(CHECKOUT / "etc" / "grafana", f"{prefix}/share/censusd/grafana", (".json", ".yml", ".yaml"))
-    for rules in sorted((CHECKOUT / "etc" / "prometheus").glob("*.yml")):
+    tree.copy_all(CHECKOUT / "etc" / "grafana", f"{prefix}/share/censusd/grafana")
+    for rules in sorted((CHECKOUT / "etc" / "prometheus").glob("*.*")):
         tree.copy(rules, f"{prefix}/share/censusd/prometheus/{rules.name}")
     example = CHECKOUT / "etc" / "censusd.toml"
     tree.copy(example, f"{documents}/censusd.toml")
