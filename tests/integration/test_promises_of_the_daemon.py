@@ -144,6 +144,30 @@ def test_promise_9_directories_beyond_the_watch_limit_are_polled_and_watched_lat
     limited(_too_few_watches, tmp_path, database)
 
 
+def _too_few_instances(scratch: str, database: str) -> None:
+    Path("/proc/sys/user/max_inotify_instances").write_text("0")
+    with Catalogue(from_elsewhere(database)) as catalogue:
+        library = LivingLibrary(Path(scratch) / "library", catalogue, Path(scratch) / "cookies", debounce=0.05)
+        library.terms = replace(library.terms, watch=replace(library.terms.watch, poll_interval=0.3))
+        with living(library):
+            upkeep = library.worker.upkeep
+            assert upkeep is not None
+            assert upkeep.watching is not None
+            assert "max_inotify_instances" in upkeep.watching.decision.reason
+            assert upkeep.watching.polls
+            write(library, "unwatched")
+            until(lambda: recorded(library))  # nobody asks for it
+            Path("/proc/sys/user/max_inotify_instances").write_text("100")
+            until(lambda: upkeep.watching is not None and not upkeep.watching.polls)
+            library.look()
+            write(library, "watched")
+            until(lambda: recorded(library))
+
+
+def test_promise_9_without_an_inotify_instance_it_polls_until_there_is_one(tmp_path: Path, database: str) -> None:
+    limited(_too_few_instances, tmp_path, database)
+
+
 def test_promise_9_a_watch_that_breaks_down_is_set_up_again(library: LivingLibrary) -> None:
     assert library.worker.upkeep is not None
     assert library.worker.upkeep.watching is not None

@@ -29,6 +29,7 @@ from censusd.sync.reconciler import Hooks, Options, Reconciler
 from censusd.sync.roots import RecordedRoot
 from censusd.sync.watching import Watching, WatchRules
 from censusd.watch.debounce import DirtySet
+from censusd.watch.tier import TierDecision
 
 _LOG: Final = structlog.get_logger("censusd.sync")
 _SAY_PROGRESS_EVERY: Final = 2.0
@@ -104,6 +105,7 @@ class Upkeep:
         self._on_overflow = on_overflow
         self._said = 0.0
         self._recorded_root: RecordedRoot | None = None
+        self._decision: TierDecision | None = None
 
     def why_offline(self) -> str | None:
         """Why the root that is there now may not be touched; None if it may.
@@ -134,8 +136,9 @@ class Upkeep:
             on_root_changed=self._on_root_changed,
             on_overflow=self._on_overflow,
         )
-        decision = self.watching.decision
-        _LOG.info("watch", repository=rules.name, tier=self.watching.name, reason=decision.reason)
+        if self.watching.decision != self._decision:
+            self._decision = self.watching.decision
+            _LOG.info("watch", repository=rules.name, tier=self.watching.name, reason=self._decision.reason)
 
     def disarm(self) -> None:
         """Stop the watch."""
@@ -149,6 +152,9 @@ class Upkeep:
         Raises:
             CensusError: as for ``Reconciler.reconcile``.
         """
+        if self.watching is not None and self.watching.refused:
+            # Every directory is covered by this very pass, so that nothing is lost in between.
+            self.disarm()
         self.arm()
         watcher = self.watching.watcher if self.watching else None
         number = watcher.begin_pass() if watcher else 0

@@ -51,6 +51,7 @@ class Watching:
     Attributes:
         decision: which way is in force, and why.
         complete: whether a complete pass has covered every directory since the watch was set up.
+        refused: whether the kernel would not let us watch, which may be otherwise another time.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Watching:
         on_overflow: Callable[[], None],
     ) -> None:
         self.rules = rules
-        self.complete = False
+        self.complete = self.refused = False
         self.decision = _decide(rules, root)
         self._observer: RepositoryObserver | None = None
         if self.watches:
@@ -80,7 +81,7 @@ class Watching:
                 )
                 self._observer.start()
             except WatchError as error:
-                self.decision = TierDecision(Tier.POLL, str(error))
+                self.decision, self.refused = TierDecision(Tier.POLL, str(error)), True
 
     @property
     def watches(self) -> bool:
