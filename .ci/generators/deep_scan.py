@@ -166,6 +166,7 @@ def _descriptions() -> list[AnyPanel]:
             "Open: it fails again and again, and is left alone for a while. Half-open: it is tried once more.",
             f"max by (state) ({of_daemons('censusd_describe_breaker')})",
             "state",
+            runbooks=["CensusdDescribeServerAway"],
             width=12,
         ),
         graph(
