@@ -125,6 +125,26 @@ def test_three_failures_are_quarantine_until_it_changes_or_somebody_says_retry(l
     assert state() == []
 
 
+def test_what_was_given_up_and_is_gone_is_no_problem_any_more(library: Library) -> None:
+    for path in ("gone", "changed", "still"):
+        library.write(path, path)
+    library.reconcile()
+    catalogue, identity = library.repository.catalogue, library.repository.id
+    for _ in range(3):
+        library.query("UPDATE deep_scan_claims SET retry_at = now() - interval '1 second'")
+        reasons = {file.id: "test" for file in claim(library)}
+        with catalogue.transaction() as cursor:
+            deep_queue.fail(cursor, identity, "me", reasons)
+            counted = deep_queue.count(cursor, identity)
+    assert counted == (3, 0)
+    (library.root / "gone").unlink()
+    library.write("changed", "otherwise")
+    library.reconcile()
+    with catalogue.transaction() as cursor:
+        assert deep_queue.count(cursor, identity) == (1, 0)
+    assert [file.name for file in claim(library)] == ["changed"]
+
+
 def test_a_directory_retry_takes_all_that_is_below(library: Library) -> None:
     for path in ("a/one", "a/b/two", "ab/three", "four"):
         library.write(path, path)

@@ -260,7 +260,7 @@ def retry(cursor: Cursor, repository_id: UUID, path: str) -> int:
 
 def count(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
     """How many files are quarantined, and how many somebody is at."""
-    cursor.execute(_SQL.count, (repository_id,))
+    cursor.execute(_SQL.count, {"repository": repository_id})
     row = cursor.fetchone() or (0, 0)
     return row[0], row[1]
 

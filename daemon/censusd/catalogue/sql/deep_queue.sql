@@ -128,8 +128,9 @@ UPDATE deep_scan_claims c
         OR CASE d.path WHEN '' THEN f.name ELSE d.path || '/' || f.name END = %(path)s)
 
 -- name: count
-SELECT count(*) FILTER (WHERE quarantined_at IS NOT NULL), count(*) FILTER (WHERE lease_expires_at > now())
-  FROM deep_scan_claims WHERE repository_id = %s
+-- What was given up and has changed, or has gone, since then is no problem any more.
+SELECT (SELECT count(*) FROM quarantined_files WHERE repository_id = %(repository)s),
+       (SELECT count(*) FROM deep_scan_claims WHERE repository_id = %(repository)s AND lease_expires_at > now())
 
 -- name: versions
 SELECT extractor, version FROM deep_scan_extractors WHERE repository_id = %s
