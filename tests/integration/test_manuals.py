@@ -194,8 +194,8 @@ def test_migration(place: Path, server: str) -> None:
             ]
             connection.execute(old_names)
             connection.execute("SET search_path = application, public")
-            columns = "SELECT id, repository_id, file_size FROM file_records WHERE file_path = 'b/one.jpg' AND scan_phase >= 0"
-            assert connection.execute(columns).fetchone() is not None
+            as_before = "SELECT file_size FROM file_records WHERE repository_id = 1 AND file_path = 'b/one.jpg'"
+            assert connection.execute(as_before).fetchone() == (9,)
             connection.execute(drop)
         assert "CREATE SCHEMA" in own_schema
 
@@ -359,7 +359,7 @@ class Installation:
     def start_another_server(self) -> None:
         """Another PostgreSQL, as other people have it: without the role and database of the private one."""
         self._other = self._stack.enter_context(EmbeddedServer.start(self.place / "other"))
-        with psycopg.connect(host=self._other.cluster.path, user="postgres", dbname="postgres", autocommit=True) as one:
+        with psycopg.connect(self._address(self._other), user="postgres", dbname="postgres", autocommit=True) as one:
             one.execute("DROP DATABASE censusd")
             one.execute("DROP ROLE censusd")
 
@@ -422,5 +422,5 @@ def counted(environment: dict[str, str]) -> bool:
     """Whether the first pass is over and what it found was counted, as it is every few seconds."""
     command = [sys.executable, "-m", "censusd.cli.censusctl", "--json", "status"]
     asked = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=False)
-    repositories = json.loads(asked.stdout).get("repositories") if asked.stdout else None
+    repositories = json.loads(asked.stdout).get("repositories", []) if asked.stdout else []
     return bool(repositories) and all(one["totals"] for one in repositories)

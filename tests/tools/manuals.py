@@ -24,7 +24,7 @@ MAN_PAGES: Final = tuple(DOCS / "man" / name for name in ("censusd.8", "censusct
 
 _DEADLINE: Final = 60.0
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMAND: Final = re.compile(r"(?:^|[|;&(]|\bsudo\s|\bcensusd\s+-s\s)\s*(censusd|censusctl)\s+([^|;&)#\n>]+)", re.MULTILINE)
+_COMMAND: Final = re.compile(r"(?:^|[|;&(])[ \t]*(censusd|censusctl)[ \t]+([^|;&)#\n>]+)", re.MULTILINE)
 _TIME: Final = re.compile(r"\b(?:now|(?:in )?\d[\d.]* (?:ms|s|min|h|days?)(?: ago)?)(?!\w)")
 
 
