@@ -120,7 +120,7 @@ def install_library(tree: Tree, library: str) -> None:
 
 
 def compile_library(tree: Tree, library: str) -> None:
-    """Byte code for a daemon that may write nowhere: worker processes start in a third of the time.
+    """Byte code, for a daemon that may write none itself.
 
     Raises:
         InstallError: something is no Python.

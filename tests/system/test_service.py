@@ -10,8 +10,8 @@ import time
 import pytest
 
 from censusd import __version__
-from tests.tools.systemd_box import CHECKOUT, Box, BoxError
-from tests.tools.systemd_service import BUSY_IS_FINE, UNIT, Service, install, new_box, write_tree
+from tests.tools.systemd_box import Box, BoxError
+from tests.tools.systemd_service import BUSY_IS_FINE, UNIT, Service, install, new_box, uninstall, write_tree
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -192,7 +192,7 @@ def test_uninstalled_it_is_gone_and_its_data_and_configuration_are_there() -> No
         service.ctl("sync", "photos")
         before = service.record("photos", "a")
         box.run("systemctl", "enable", UNIT)
-        box.run("make", "-C", str(CHECKOUT), "uninstall", "PREFIX=/usr")
+        uninstall(box)
         assert processes(service) == ""
         assert box.run("systemctl", "list-unit-files", "censusd*", "--no-legend", check=False) == ""
         left = box.run("find", "/usr", "/etc/systemd", "-name", "*censusd*", check=False)
@@ -203,6 +203,22 @@ def test_uninstalled_it_is_gone_and_its_data_and_configuration_are_there() -> No
         service.until_watching("photos")
         after = service.record("photos", "a")
         assert (after["id"], after["created_at"]) == (before["id"], before["created_at"])
+
+
+@pytest.mark.parametrize("prefix", ["/usr/local", "/opt/censusd"])
+def test_it_may_be_installed_elsewhere(prefix: str) -> None:
+    with new_box() as box:
+        install(box, prefix)
+        service = Service(box)
+        service.look_after("photos")
+        service.start()
+        service.until_watching("photos")
+        assert f"{prefix}/lib/censusd" in processes(service)
+        box.run(f"{prefix}/bin/censusctl", "sync", "photos")
+        uninstall(box, prefix)
+        assert processes(service) == ""
+        left = box.run("find", "/opt", "/usr/local", "/etc/systemd", "-name", "*censusd*")
+        assert left == ""
 
 
 def test_an_installation_leaves_what_somebody_has_configured(box: Box, service: Service) -> None:

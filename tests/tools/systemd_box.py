@@ -79,7 +79,11 @@ exec env -i container=box PATH="$PATH" "$SYSTEMD" --system --unit=basic.target -
 
 
 class BoxError(Exception):
-    """There can be no such box here, or something in it failed. The text says why."""
+    """Something in the box failed. The text says what."""
+
+
+class NoBoxError(BoxError):
+    """There can be no such box here. The text says why."""
 
 
 class Box:
@@ -95,7 +99,7 @@ class Box:
 
     def __enter__(self) -> Self:
         if missing := why_not():
-            raise BoxError(missing)
+            raise NoBoxError(missing)
         with self._stack as stack:
             self._boot(stack)
             self._stack = stack.pop_all()
@@ -232,7 +236,7 @@ def _mount(stack: ExitStack, kind: str, source: str, target: str, options: str) 
         ["mount", "-t", kind, "-o", options, source, target], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise BoxError(f"{kind} cannot be mounted here: {done.stderr.strip()}")
+        raise NoBoxError(f"{kind} cannot be mounted here: {done.stderr.strip()}")
     stack.callback(subprocess.run, ["umount", "-l", target], check=False)
 
 

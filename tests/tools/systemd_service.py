@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.tools.systemd_box import CHECKOUT, Box, why_not
+from tests.tools.systemd_box import CHECKOUT, Box, NoBoxError
 
 UNIT = "censusd.service"
 PREFIX = "/usr"
@@ -112,16 +113,25 @@ class Service:
         box.run("systemctl", "reset-failed")
 
 
-def new_box() -> Box:
-    """A box that is still to be entered; the test is skipped where there can be none."""
-    if missing := why_not():
-        pytest.skip(missing)
-    return Box()
+@contextmanager
+def new_box() -> Iterator[Box]:
+    """A machine in a box; where there can be none, the test is skipped."""
+    with ExitStack() as stack:
+        try:
+            box = stack.enter_context(Box())
+        except NoBoxError as why:
+            pytest.skip(str(why))
+        yield box
 
 
-def install(box: Box) -> str:
+def install(box: Box, prefix: str = PREFIX) -> str:
     """Install the checkout with this session's environment. Gives what was said."""
-    return box.run("make", "-C", str(CHECKOUT), "install", f"PREFIX={PREFIX}", f"VENV={sys.prefix}")
+    return box.run("make", "-C", str(CHECKOUT), "install", f"PREFIX={prefix}", f"VENV={sys.prefix}")
+
+
+def uninstall(box: Box, prefix: str = PREFIX) -> str:
+    """Remove what was installed. Gives what was said."""
+    return box.run("make", "-C", str(CHECKOUT), "uninstall", f"PREFIX={prefix}")
 
 
 def write_tree(root: Path, directories: int, files: int) -> int:
