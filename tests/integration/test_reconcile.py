@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from unittest.mock import patch
 
 from censusd.catalogue import files
 from censusd.catalogue.connection import Cursor
 from censusd.model import KnownFile, OperationStatus, OperationType
+from censusd.sync.reconciler import Options
 from tests.tools.library import Library, disk
 
 
@@ -49,6 +52,21 @@ def test_changes_are_found_by_a_pass(library: Library) -> None:
     assert library.reconcile().counts.changed == 0
 
 
+@contextmanager
+def fetching() -> Iterator[list[int]]:
+    """How many rows of files are fetched while the block lasts, in each part."""
+    fetched: list[int] = []
+    by_directory = files._by_directory
+
+    def counted(cursor: Cursor) -> dict[int, list[KnownFile]]:
+        rows = by_directory(cursor)
+        fetched.extend(map(len, rows.values()))
+        return rows
+
+    with patch.object(files, "_by_directory", counted):
+        yield fetched
+
+
 def test_a_change_in_a_large_directory_takes_few_of_its_rows(library: Library) -> None:
     for number in range(300):
         library.write(f"d/{number}")
@@ -60,15 +78,7 @@ def test_a_change_in_a_large_directory_takes_few_of_its_rows(library: Library) -
     (library.root / "d/211").rename(library.root / "d/renamed")
     (library.root / "other/file").rename(library.root / "d/moved-in")
     library.write("d/new")
-    fetched: list[int] = []
-    by_directory = files._by_directory
-
-    def counted(cursor: Cursor) -> dict[int, list[KnownFile]]:
-        rows = by_directory(cursor)
-        fetched.extend(map(len, rows.values()))
-        return rows
-
-    with patch.object(files, "_by_directory", counted):
+    with fetching() as fetched:
         counts = library.reconcile().counts
     assert (counts.added, counts.updated, counts.moved, counts.removed) == (1, 1, 2, 1)
     assert library.records() == disk(library.root)
@@ -76,6 +86,34 @@ def test_a_change_in_a_large_directory_takes_few_of_its_rows(library: Library) -
     assert (now["d/renamed"], now["d/moved-in"]) == (ids["d/211"], ids["other/file"])
     assert 0 < sum(fetched) < 150
     assert library.reconcile().counts.changed == 0
+
+
+def test_rows_of_files_that_are_gone_are_not_fetched_but_for_those_that_are_back(library: Library) -> None:
+    names = [f"{number:03}" for number in range(200)]
+    for name in names:
+        library.write(f"d/{name}")
+    library.write("d/stays")
+    library.reconcile()
+    ids = library.ids()
+    moved_in = library.write("other/moved-in")
+    away = library.root.parent / "away"
+    (library.root / "d/007").rename(away)
+    for name in names:
+        (library.root / "d" / name).unlink(missing_ok=True)
+    library.reconcile()
+    assert len(library.missing()) == 200
+    away.rename(library.root / "d/007")
+    library.write("d/042", "other content")
+    moved_in.rename(library.root / "d/100")
+    for verify in (False, True):
+        with fetching() as fetched:
+            library.reconcile(options=Options(verify=verify))
+        assert 0 < sum(fetched) < 10
+        assert library.records() == disk(library.root)
+    now = library.ids()
+    assert (now["d/007"], now["d/042"]) == (ids["d/007"], ids["d/042"])
+    assert now["d/100"] not in ids.values()
+    assert len(library.missing()) == 198
 
 
 def test_a_file_that_comes_back_keeps_its_row(library: Library) -> None:

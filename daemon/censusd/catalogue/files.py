@@ -24,7 +24,10 @@ _COPY_CHUNK: Final = 1000
 
 
 def known(cursor: Cursor, repository_id: UUID, directory_ids: Collection[int]) -> dict[int, list[KnownFile]]:
-    """Every row of the given directories, by directory; missing and ignored ones included."""
+    """Every row of the given directories, by directory; ignored ones included.
+
+    Without those that are missing: in a directory in which files come and go all the time, they are most of all.
+    """
     result: dict[int, list[KnownFile]] = {number: [] for number in directory_ids}
     if directory_ids:
         cursor.execute(_SQL.known, (repository_id, list(directory_ids)))
@@ -35,7 +38,7 @@ def known(cursor: Cursor, repository_id: UUID, directory_ids: Collection[int]) -
 def known_names(
     cursor: Cursor, repository_id: UUID, names: Mapping[int, Collection[str]]
 ) -> dict[int, list[KnownFile]]:
-    """The rows at the given names, by directory."""
+    """The rows at the given names, by directory; missing ones included."""
     result: dict[int, list[KnownFile]] = {number: [] for number in names}
     pairs = [(number, name) for number, wanted in names.items() for name in wanted]
     if pairs:
@@ -47,7 +50,10 @@ def known_names(
 def known_between(
     cursor: Cursor, repository_id: UUID, gaps: Mapping[int, Collection[tuple[str, str]]]
 ) -> dict[int, list[KnownFile]]:
-    """The rows whose names lie between two others in byte order, given as directory -> ``(after, before)``."""
+    """The rows whose names lie between two others in byte order, given as directory -> ``(after, before)``.
+
+    Without those that are missing, as in ``known``.
+    """
     result: dict[int, list[KnownFile]] = {number: [] for number in gaps}
     wanted = [(number, after, before) for number, between in gaps.items() for after, before in between]
     if wanted:

@@ -113,17 +113,10 @@ class Survey:
                 plan.listed.append((record.id, seen, None))
             else:
                 changed.append(each)
-        differences = self._differences(changed, new)
-        known = self._known(cursor, changed, new, differences)
+        compared = self._compared(cursor, changed, new, rewritten)
         arrivals = Arrivals(self._repository_id, self._tree, plan, bare=self._bare)
-        compared: list[links.Compared] = []
-        for each in changed:
-            written = rewritten.get(each.path, ())
-            rows = known.get(each.record.id, [])
-            part = differences.get(each.record.id)
-            diff = diff_files(each.seen, rows, written, part.files if part else None)
-            arrivals.add(each, diff, written)
-            compared.append((each, diff, rows))
+        for each, diff, _ in compared:
+            arrivals.add(each, diff, rewritten.get(each.path, ()))
         movers = arrivals.settle(cursor)
         seen_before_they_left = {move.row.directory_id for move in plan.moves if move.row.id not in self.absent_files}
         self.absent_files -= movers
@@ -144,6 +137,30 @@ class Survey:
         for number in left & seen_before_they_left:
             self.digests.pop(number, None)
         plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files)
+
+    def _compared(
+        self, cursor: Cursor, changed: list[Listed], new: set[int], rewritten: Mapping[str, Collection[str]]
+    ) -> list[links.Compared]:
+        """What happened to the files of these directories."""
+        differences = self._differences(changed, new)
+        known = self._known(cursor, changed, new, differences)
+
+        def compare(each: Listed, rows: Collection[KnownFile]) -> links.Compared:
+            part = differences.get(each.record.id)
+            return each, diff_files(each.seen, rows, rewritten.get(each.path, ()), part.files if part else None), rows
+
+        compared = [compare(each, known.get(each.record.id, [])) for each in changed]
+        # A listing is compared without the rows of files that are gone; some of these may be back.
+        without_row = {
+            each.record.id: [entry[0] for entry in diff.new]
+            for each, diff, _ in compared
+            if diff.new and each.seen.looked is None and each.record.id not in new
+        }
+        back = files.known_names(cursor, self._repository_id, without_row)
+        for at, (each, _, rows) in enumerate(compared):
+            if more := back.get(each.record.id):
+                compared[at] = compare(each, [*rows, *more])
+        return compared
 
     def _differences(self, changed: list[Listed], new: set[int]) -> dict[int, Difference]:
         """The directories whose digest says where they differ from what is on record."""

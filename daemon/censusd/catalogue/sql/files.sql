@@ -1,6 +1,6 @@
 -- name: known
 SELECT directory_id, id, state, name, size, mtime_ns, ctime_ns, inode, links
-  FROM files WHERE repository_id = %s AND directory_id = ANY(%s::bigint[]) ORDER BY directory_id
+  FROM files WHERE repository_id = %s AND directory_id = ANY(%s::bigint[]) AND state <> 1 ORDER BY directory_id
 
 -- name: known_names
 -- LATERAL with LIMIT: one look into the index of places for each name, whatever the planner's statistics say. After a
@@ -17,7 +17,7 @@ SELECT f.directory_id, f.id, f.state, f.name, f.size, f.mtime_ns, f.ctime_ns, f.
   FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u (directory_id, after, before),
        LATERAL (SELECT * FROM files
                  WHERE repository_id = %s AND directory_id = u.directory_id
-                   AND name > u.after COLLATE "C" AND name < u.before COLLATE "C" OFFSET 0) AS f
+                   AND name > u.after COLLATE "C" AND name < u.before COLLATE "C" AND state <> 1 OFFSET 0) AS f
  ORDER BY f.directory_id
 
 -- name: names_after
