@@ -108,7 +108,10 @@ def test_what_is_not_asked_for_is_said_too(room: ControlRoom, photos: LivingLibr
         assert out == (
             "photos:three.txt: no file waits; 1 file failed or changed a moment ago and will be tried later\n"
         )
-        claim(room, "attempts = 3, quarantined_at = now(), retry_at = NULL")
+        claim(room, "attempts = 0, retry_at = NULL, put_off = 9, worker = 'x', lease_expires_at = now()")
+        out, _ = room.ctl("deep-scan", "photos:three.txt", "--wait")
+        assert out.startswith("photos:three.txt: no file waits; 1 file failed or changed a moment ago"), "lost often"
+        claim(room, "attempts = 3, quarantined_at = now(), lease_expires_at = NULL, worker = NULL")
         out, _ = room.ctl("deep-scan", "photos", "--wait")
         assert out == (
             "photos: no file waits; 3 files were given up (censusctl problems photos, censusctl retry photos)\n"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from censusd.catalogue.connection import Cursor
+from censusd.catalogue.deep_queue import LOST_DELAY, LOST_OFTEN
 from censusd.catalogue.queries import Queries
 from censusd.model import ROOT, Fingerprint
 
@@ -72,7 +73,14 @@ def queue(
         file: only this row.
         outside: but not those in these directories and below.
     """
-    values = {"repository": repository_id, "below": below, "file": file, "outside": list(outside)}
+    values = {
+        "repository": repository_id,
+        "below": below,
+        "file": file,
+        "outside": list(outside),
+        "lost_delay": LOST_DELAY,
+        "lost_often": LOST_OFTEN,
+    }
     cursor.execute(_SQL.queue, values)
     found = {standing: (number, size) for standing, number, size in cursor}
     waiting, taken, later, given_up = (found.get(name, (0, 0)) for name in ("waiting", "taken", "later", "given_up"))

@@ -21,8 +21,9 @@ MOST_ATTEMPTS: Final = 3
 """After so many failures a file is quarantined."""
 
 _FAILED_DELAY: Final = 5.0
-_LOST_DELAY: Final = 8.0
-_LOST_OFTEN: Final = 3
+LOST_OFTEN: Final = 3
+LOST_DELAY: Final = 8.0
+"""A file whose worker was lost so often waits for so many seconds, and then ever longer."""
 _PUT_OFF_DELAY: Final = 2.0
 _LARGEST: Final = (1 << 63) - 1
 
@@ -148,8 +149,8 @@ def claim(cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *
         "outside": list(wanted.outside),
         "most": most,
         "lease": lease,
-        "lost_delay": _LOST_DELAY,
-        "lost_often": _LOST_OFTEN,
+        "lost_delay": LOST_DELAY,
+        "lost_often": LOST_OFTEN,
     }
     cursor.execute(_SQL.claim, values)
     rows = cursor.fetchall()

@@ -168,18 +168,17 @@ class DeepScans:
     def _see_through(self, order: Order, deadline: float, given_up: GivenUp) -> dict[str, int]:
         """Wait until nothing is left at a place that can be done now, whoever does it. Says what we did of it."""
         target, queue, demand = order
-        counts = dict.fromkeys(_COUNTS, 0)
-        while True:
+        counts, before = dict.fromkeys(_COUNTS, 0), dict.fromkeys(_COUNTS, 0)
+        while queue.waiting or queue.taken:
             if demand is not None:
                 self._wait_for(demand, target, deadline - time.monotonic(), given_up)
-                counts = {name: number + getattr(demand, name) for name, number in counts.items()}
-            elif queue.taken:
+                before, counts = counts, {name: number + getattr(demand, name) for name, number in counts.items()}
+            if demand is None or counts == before:
                 # Another worker is at the rest, here or elsewhere: only the catalogue tells when it is done.
                 self._wait_for(_Pause(), target, deadline - time.monotonic(), given_up)
-            else:
-                return counts
             queue = self._count(target)
             demand = self._demand(target) if queue.waiting else None
+        return counts
 
     def _wait_for(self, awaited: Demand | _Pause, target: Target, timeout: float, given_up: GivenUp) -> None:
         def late() -> TimedOutError:

@@ -3,7 +3,11 @@
 SELECT standing, count(*), sum(size)::bigint
   FROM (SELECT f.size,
                CASE WHEN c.file_id IS NULL THEN 'waiting'
-                    WHEN c.lease_expires_at > now() THEN 'taken'
+                    WHEN c.lease_expires_at >= now() THEN 'taken'
+                    WHEN c.put_off >= %(lost_often)s
+                         AND c.lease_expires_at
+                             + make_interval(secs => %(lost_delay)s * power(2, c.put_off - %(lost_often)s)) >= now()
+                    THEN 'later'
                     WHEN c.quarantined_at IS NOT NULL AND c.change_number >= f.change_number THEN 'given_up'
                     WHEN c.retry_at > now() AND (c.change_number >= f.change_number OR c.put_off >= 8) THEN 'later'
                     ELSE 'waiting' END AS standing
