@@ -14,7 +14,7 @@ import pytest
 from censusd.filesystem import listing
 from censusd.filesystem.walk import Tree
 from censusd.model import Listing, Scope, Trigger
-from censusd.sync import huge
+from censusd.sync import huge, withdrawal
 from censusd.sync.reconciler import Options
 from tests.tools.auditing import audited
 from tests.tools.library import Library, disk
@@ -240,3 +240,17 @@ def test_links_that_change_while_the_slices_of_a_new_directory_are_read(
     small.reconcile()
     assert meanwhile.done
     check(small)
+
+
+def test_a_directory_that_is_gone_is_marked_a_bounded_number_of_rows_at_a_time(
+    small: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(withdrawal, "CHUNK", SLICE)
+    ids = small.ids()
+    shutil.rmtree(small.root / "huge")
+    assert small.reconcile().counts.removed == 36
+    assert small.missing().keys() == ids.keys() - {"other/file"}
+    sizes = [size for (size,) in small.query("SELECT count(*) FROM files WHERE state = 1 GROUP BY change_number")]
+    assert max(sizes) <= SLICE
+    assert small.query("SELECT path FROM directories WHERE state = 1 ORDER BY path") == [("huge",), ("huge/sub",)]
+    assert small.reconcile().counts.changed == 0

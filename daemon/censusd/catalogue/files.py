@@ -163,23 +163,23 @@ def withdraw(cursor: Cursor, repository_id: UUID, change: int, ids: Collection[i
 
 
 def withdraw_directories(
-    cursor: Cursor, repository_id: UUID, change: int, directory_ids: Collection[int], state: FileState
-) -> tuple[int, set[tuple[int, int]]]:
-    """Mark every row in the given directories missing or ignored.
+    cursor: Cursor, repository_id: UUID, change: int, directory_ids: Collection[int], state: FileState, most: int
+) -> tuple[int, int, set[tuple[int, int]]]:
+    """Mark at most ``most`` rows in the given directories missing or ignored.
 
     Returns:
-        How many of them were present, and (device, inode) of those that had other names.
+        How many that were, how many of them were present, and (device, inode) of those that had other names.
     """
     if not directory_ids:
-        return 0, set()
+        return 0, 0, set()
     values = {"repository": repository_id, "ids": list(directory_ids), "state": int(state), "change": change}
-    cursor.execute(_SQL.withdraw_directories, values)
+    cursor.execute(_SQL.withdraw_directories, values | {"most": most})
     present, linked = 0, set()
     for old, device, inode, links in cursor:
         present += old == FileState.PRESENT
         if links > 1 and inode:
             linked.add((device, inode))
-    return present, linked
+    return cursor.rowcount, present, linked
 
 
 def count_present(cursor: Cursor, repository_id: UUID) -> int:

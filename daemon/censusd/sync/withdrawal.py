@@ -75,11 +75,15 @@ def chunks_of(numbers: Iterable[int]) -> Iterator[list[int]]:
 def directory_chunks(cursor: Cursor, repository_id: UUID, ids: Iterable[int]) -> list[list[int]]:
     """The directories and all below them, deepest first, in groups with a bounded number of rows.
 
-    A directory with more rows than a chunk makes a group of its own.
+    A directory with more rows than a chunk makes as many groups as it takes, each of itself alone.
     """
     groups: list[list[int]] = []
     rows = CHUNK
     for number, count in directories.below(cursor, repository_id, list(ids)):
+        if count >= CHUNK:
+            groups += [[number]] * (count // CHUNK + 1)
+            rows = CHUNK
+            continue
         if rows + count + 1 > CHUNK:
             groups.append([])
             rows = 0
@@ -91,13 +95,14 @@ def directory_chunks(cursor: Cursor, repository_id: UUID, ids: Iterable[int]) ->
 def withdraw_directories(
     repository_id: UUID, ids: list[int], state: FileState, cursor: Cursor, change: int, counts: Counts
 ) -> Scope:
-    """Mark directories and the files in them, not below them, missing or ignored.
+    """Mark files in directories, not below them, missing or ignored; and the directories once no file is left in them.
 
     Returns:
         The other names of the files that are gone: their link count has changed, and nothing else says so.
     """
-    withdrawn, linked = files.withdraw_directories(cursor, repository_id, change, ids, state)
-    directories.withdraw(cursor, repository_id, change, ids, state)
+    marked, withdrawn, linked = files.withdraw_directories(cursor, repository_id, change, ids, state, CHUNK)
+    if marked < CHUNK:
+        directories.withdraw(cursor, repository_id, change, ids, state)
     if state != FileState.MISSING:
         counts.ignored += withdrawn
         return Scope()

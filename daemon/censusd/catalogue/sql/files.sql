@@ -81,7 +81,9 @@ RETURNING old.state
 UPDATE files AS f SET state = %(state)s, change_number = %(change)s, updated_at = now(),
        missing_since = CASE WHEN %(state)s = 1 THEN now() END
   FROM files old, directories d
- WHERE f.repository_id = %(repository)s AND f.directory_id = ANY(%(ids)s::bigint[]) AND f.state NOT IN (1, %(state)s)
+ WHERE f.repository_id = %(repository)s AND f.id = ANY(ARRAY(
+       SELECT id FROM files WHERE repository_id = %(repository)s AND directory_id = ANY(%(ids)s::bigint[])
+          AND state NOT IN (1, %(state)s) LIMIT %(most)s))
    AND old.repository_id = f.repository_id AND old.id = f.id
    AND d.repository_id = f.repository_id AND d.id = f.directory_id
 RETURNING old.state, d.device, f.inode, f.links
