@@ -7,11 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
+from censusd.deepscan.idle import Condition, IdleRules
+from censusd.deepscan.scanner import Scanner
 from censusd.service.backlogs import Backlogs
+from censusd.service.status import deep_scan_status
 from tests.tools.control_room import DEADLINE, ControlRoom, eventually
 from tests.tools.living import LivingLibrary
 from tests.tools.scanning import NEVER_IDLE, RULES, scanning, sha256, site
@@ -192,6 +196,21 @@ def test_status_tells_how_the_deep_scan_stands(room: ControlRoom, photos: Living
         assert "\n  2 files are still to be read (4 B); elsewhere (process 7) is at work on 3\n" in out
         deep_scan = room.status("photos")["deep_scan"]
         assert (deep_scan["automatic"], deep_scan["backlog"], deep_scan["given_up"]) == (True, 2, 0)
+
+
+def stands_at(scanner: Scanner, condition: Condition) -> bool:
+    """Whether a scanner knows what it can do, and does this about the backlog."""
+    return bool(scanner.status()["extractors"]) and scanner.condition is condition
+
+
+def test_without_the_database_it_is_the_database_that_holds_it_back(room: ControlRoom, photos: LivingLibrary) -> None:
+    for rules, condition in ((RULES, "database"), (replace(RULES, idle=IdleRules(enabled=False)), "off")):
+        with scanning(room.catalogue, site(photos.root, "photos"), rules=rules) as scanner:
+            expected = Condition.OFF if condition == "off" else Condition.NOTHING
+            eventually(partial(stands_at, scanner, expected))
+            status = deep_scan_status(scanner, {}, {}, {}, "it is away")
+            assert status is not None
+            assert status["condition"] == condition
 
 
 def test_the_backlog_is_counted_again_when_something_may_have_changed(room: ControlRoom, photos: LivingLibrary) -> None:

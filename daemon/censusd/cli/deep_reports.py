@@ -64,8 +64,9 @@ def share(one: Answer) -> str:
         return "-"
     if totals["deep"] >= totals["files"]:
         return "all"
-    percent = 100 * totals["deep"] / totals["files"]
-    return f"{percent:.0f} %" if 1 <= percent < 99 or not totals["deep"] else f"{percent:.1f} %"
+    # Rounded so that only all is all, and only nothing is nothing.
+    tenths = max(1000 * totals["deep"] // totals["files"], bool(totals["deep"]))
+    return f"{tenths / 10:.1f} %" if 0 < tenths < 10 or tenths >= 990 else f"{tenths // 10} %"
 
 
 def scans(answer: Answer) -> tuple[list[str], list[str]]:
