@@ -14,10 +14,10 @@ import pytest
 from censusd.filesystem import listing
 from censusd.filesystem.walk import Tree
 from censusd.model import Listing, Scope, Trigger
-from censusd.sync import huge, withdrawal
+from censusd.sync import huge, survey, withdrawal
 from censusd.sync.reconciler import Options
 from tests.tools.auditing import audited
-from tests.tools.library import Library, disk
+from tests.tools.library import Library, disk, fetching
 from tests.tools.trees import fill
 
 SLICE = 10
@@ -254,3 +254,23 @@ def test_a_directory_that_is_gone_is_marked_a_bounded_number_of_rows_at_a_time(
     assert max(sizes) <= SLICE
     assert small.query("SELECT path FROM directories WHERE state = 1 ORDER BY path") == [("huge",), ("huge/sub",)]
     assert small.reconcile().counts.changed == 0
+
+
+def test_a_directory_that_was_huge_is_not_fetched_as_a_whole(small: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "_MOST_ROWS", SLICE)
+    root, ids = small.root, small.ids()
+    for number in range(30):
+        (root / f"huge/f{number:02}").unlink()
+    (root / "huge/f31").write_text("changed")
+    (root / "huge/f32").rename(root / "other/moved")
+    small.write("huge/new")
+    with fetching() as fetched:
+        counts = small.reconcile().counts
+    assert (counts.added, counts.updated, counts.moved, counts.removed) == (1, 1, 1, 30)
+    assert max(fetched) <= SLICE + 1
+    assert small.records() == disk(root)
+    now = small.ids()
+    assert now["other/moved"] == ids["huge/f32"]
+    assert all(now[path] == ids[path] for path in ("huge/f30", "huge/f31", "huge/f33", "huge/f34"))
+    assert small.missing() == {path: ids[path] for path in (f"huge/f{number:02}" for number in range(30))}
+    check(small)

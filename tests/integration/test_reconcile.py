@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from unittest.mock import patch
 
-from censusd.catalogue import files
-from censusd.catalogue.connection import Cursor
-from censusd.model import KnownFile, OperationStatus, OperationType
+from censusd.model import OperationStatus, OperationType
 from censusd.sync.reconciler import Options
-from tests.tools.library import Library, disk
+from tests.tools.library import Library, disk, fetching
 
 
 def test_first_scan_sees_everything(library: Library) -> None:
@@ -50,21 +45,6 @@ def test_changes_are_found_by_a_pass(library: Library) -> None:
     assert library.missing() == {"d/gone": ids["d/gone"]}
     assert library.ids()["d/change"] == ids["d/change"]
     assert library.reconcile().counts.changed == 0
-
-
-@contextmanager
-def fetching() -> Iterator[list[int]]:
-    """How many rows of files are fetched while the block lasts, in each part."""
-    fetched: list[int] = []
-    by_directory = files._by_directory
-
-    def counted(cursor: Cursor) -> dict[int, list[KnownFile]]:
-        rows = by_directory(cursor)
-        fetched.extend(map(len, rows.values()))
-        return rows
-
-    with patch.object(files, "_by_directory", counted):
-        yield fetched
 
 
 def test_a_change_in_a_large_directory_takes_few_of_its_rows(library: Library) -> None:

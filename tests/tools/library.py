@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from censusd.catalogue import repositories
-from censusd.catalogue.connection import Catalogue
+from censusd.catalogue import files, repositories
+from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.filesystem.names import text_of
-from censusd.model import Scope, SyncOperation, Trigger
+from censusd.model import KnownFile, Scope, SyncOperation, Trigger
 from censusd.sync.context import Repository, Rules
 from censusd.sync.reconciler import Hooks, Options, Reconciler
 
@@ -123,6 +124,21 @@ def opened(database: str, root: Path, **rules: Any) -> Iterator[Library]:
     """The same with a connection of its own, for another process."""
     with Catalogue(from_elsewhere(database)) as catalogue:
         yield take(catalogue, root, **rules)
+
+
+@contextmanager
+def fetching() -> Iterator[list[int]]:
+    """How many rows of files are fetched while the block lasts, in each part."""
+    fetched: list[int] = []
+    by_directory = files._by_directory
+
+    def counted(cursor: Cursor) -> dict[int, list[KnownFile]]:
+        rows = by_directory(cursor)
+        fetched.extend(map(len, rows.values()))
+        return rows
+
+    with patch.object(files, "_by_directory", counted):
+        yield fetched
 
 
 def disk(root: Path) -> dict[str, tuple[int, int, int, int]]:

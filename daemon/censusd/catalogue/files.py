@@ -23,14 +23,22 @@ _COPY_ROW: Final = Struct(">hi16siqiqiqiqiqiiiqi")
 _COPY_CHUNK: Final = 1000
 
 
-def known(cursor: Cursor, repository_id: UUID, directory_ids: Collection[int]) -> dict[int, list[KnownFile]]:
-    """Every row of the given directories, by directory; ignored ones included.
+def known(
+    cursor: Cursor, repository_id: UUID, directory_ids: Collection[int], most: int | None = None
+) -> dict[int, list[KnownFile]]:
+    """The rows of the given directories, by directory; ignored ones included.
 
     Without those that are missing: in a directory in which files come and go all the time, they are most of all.
+
+    Args:
+        cursor: an open transaction.
+        repository_id: the repository.
+        directory_ids: the directories.
+        most: how many rows of one directory to give at the most; None for all.
     """
     result: dict[int, list[KnownFile]] = {number: [] for number in directory_ids}
     if directory_ids:
-        cursor.execute(_SQL.known, (repository_id, list(directory_ids)))
+        cursor.execute(_SQL.known, (list(directory_ids), repository_id, most))
         result |= _by_directory(cursor)
     return result
 

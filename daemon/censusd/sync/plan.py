@@ -28,7 +28,7 @@ class Plan:
         updates: ``(row number, stat now, what that means)``.
         created: ``(directory, files)``.
         ignored: rows of files that the policy hides now.
-        huge: directories whose files have to be read in slices, with the digest of their listing.
+        huge: directories whose files or rows have to be compared in slices, with their listing.
         arrived: paths of directories that are new here, to be walked by whoever does not walk anyway.
         revisited: directories that were looked at by name and are there as before, and whether they were troubled.
         unresolved: paths that have no row, because the tree changed while it was walked.
@@ -47,7 +47,7 @@ class Plan:
     updates: list[tuple[int, FileEntry, Effect]] = field(default_factory=list)
     created: list[tuple[int, list[FileEntry]]] = field(default_factory=list)
     ignored: list[int] = field(default_factory=list)
-    huge: list[tuple[KnownDirectory, bytes]] = field(default_factory=list)
+    huge: list[tuple[KnownDirectory, Listing]] = field(default_factory=list)
     arrived: list[str] = field(default_factory=list)
     revisited: list[tuple[str, bool]] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)

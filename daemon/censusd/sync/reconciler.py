@@ -180,17 +180,17 @@ class Reconciler:
             if has_vanished(observation.seen):
                 looks.ask_parent(observation.path)
         looks.ask(plan)
-        for record, digest in plan.huge:
-            self._huge(run, looks, looking, record, digest)
+        for record, seen in plan.huge:
+            self._huge(run, looks, looking, record, seen)
         if looks.waiting >= _FILES_AT_ONCE:
             looks.run(run, is_all=False)
 
-    def _huge(self, run: Run, looks: Looks, looking: Tree, record: KnownDirectory, digest: bytes) -> None:
-        """Compare the files of a directory that is too large to hold, slice by slice."""
+    def _huge(self, run: Run, looks: Looks, looking: Tree, record: KnownDirectory, seen: Listing) -> None:
+        """Compare a directory that has, or had, too many files to hold, slice by slice."""
         scanned, listed = run.counts.files_scanned, run.counts.directories
         read = b""
         try:
-            for part in looking.slices(record.path):
+            for part in huge.on_disk(looking, record.path, seen):
                 self._hooks.beat()
                 looks.ask(run.apply([Observation(record.path, part)]))
                 read = part.digest
@@ -201,9 +201,9 @@ class Reconciler:
         except OSError:
             # It could be listed a moment ago: without a digest on record, the next pass looks again.
             return
-        if read == digest:
+        if read == seen.digest:
             # Else it changed in between, and its rows do not follow from the listing that the digest is of.
-            run.digest_at_the_end(record.id, digest)
+            run.digest_at_the_end(record.id, read)
         # Its files and itself were counted when it was listed.
         run.counts.files_scanned, run.counts.directories = scanned, listed
 

@@ -7,10 +7,12 @@ files of every directory whose digest differs, where it does; then the files tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 from uuid import UUID
 
 from censusd.catalogue import files
 from censusd.catalogue.connection import Cursor
+from censusd.filesystem.listing import SLICE
 from censusd.filesystem.walk import Tree
 from censusd.model import KnownFile, Listing, Observation, Problem
 from censusd.sync import links
@@ -19,6 +21,9 @@ from censusd.sync.diff import diff_files
 from censusd.sync.directory_rows import DirectoryRows, Listed
 from censusd.sync.plan import Plan
 from censusd.sync.stretches import Difference, difference
+
+_MOST_ROWS: Final = SLICE
+"""A directory with more rows than this is compared in slices, like a huge one, however few files are left in it."""
 
 
 class Survey:
@@ -106,14 +111,16 @@ class Survey:
             plan.counts.files_scanned += seen.count if seen.looked is None else len(seen.looked)
             if seen.looked is None and self._rows.is_unchanged(record, seen):
                 continue
+            if seen.unknown:
+                plan.partly[record.id] = _about_unknown(seen)
+                plan.counts.problems += 1
             if seen.huge:
-                plan.huge.append((record, seen.digest))
+                self._read_in_slices(plan, each)
                 if record.id in new:
                     self.empty.add(record.id)
-                plan.listed.append((record.id, seen, None))
             else:
                 changed.append(each)
-        compared = self._compared(cursor, changed, new, rewritten)
+        compared = self._compared(cursor, plan, changed, new, rewritten)
         arrivals = Arrivals(self._repository_id, self._tree, plan, bare=self._bare)
         for each, diff, _ in compared:
             arrivals.add(each, diff, rewritten.get(each.path, ()))
@@ -128,9 +135,6 @@ class Survey:
             plan.updates += [(row[1], entry, effect) for entry, row, effect in diff.updated]
             plan.counts.updated += len(diff.updated)
             self._digest(plan, each, changed=bool(diff), incomplete=bool(absent))
-            if each.seen.unknown:
-                plan.partly[each.record.id] = _about_unknown(each.seen)
-                plan.counts.problems += 1
         # A digest that a file is part of must not outlive the file's move to another directory.
         left = {move.row.directory_id for move in plan.moves} - {number for number, _, _ in plan.listed}
         plan.undigested += left
@@ -138,18 +142,30 @@ class Survey:
             self.digests.pop(number, None)
         plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files)
 
+    def _read_in_slices(self, plan: Plan, listed: Listed) -> None:
+        """Leave a directory to whoever compares its files, or its rows, some at a time."""
+        plan.huge.append((listed.record, listed.seen))
+        plan.listed.append((listed.record.id, listed.seen, None))
+        self.digests.pop(listed.record.id, None)
+
     def _compared(
-        self, cursor: Cursor, changed: list[Listed], new: set[int], rewritten: Mapping[str, Collection[str]]
+        self, cursor: Cursor, plan: Plan, changed: list[Listed], new: set[int], rewritten: Mapping[str, Collection[str]]
     ) -> list[links.Compared]:
-        """What happened to the files of these directories."""
+        """What happened to the files of these directories, but for those with too many rows to hold."""
         differences = self._differences(changed, new)
         known = self._known(cursor, changed, new, differences)
+        fitting: list[Listed] = []
+        for each in changed:
+            if each.seen.looked is None and len(known.get(each.record.id, [])) > _MOST_ROWS:
+                self._read_in_slices(plan, each)
+            else:
+                fitting.append(each)
 
         def compare(each: Listed, rows: Collection[KnownFile]) -> links.Compared:
             part = differences.get(each.record.id)
             return each, diff_files(each.seen, rows, rewritten.get(each.path, ()), part.files if part else None), rows
 
-        compared = [compare(each, known.get(each.record.id, [])) for each in changed]
+        compared = [compare(each, known.get(each.record.id, [])) for each in fitting]
         # A listing is compared without the rows of files that are gone; some of these may be back.
         without_row = {
             each.record.id: [entry[0] for entry in diff.new]
@@ -187,7 +203,7 @@ class Survey:
         }
         identity = self._repository_id
         return (
-            files.known(cursor, identity, complete)
+            files.known(cursor, identity, complete, _MOST_ROWS + 1)
             | files.known_between(cursor, identity, {number: part.between for number, part in differences.items()})
             | files.known_names(cursor, identity, names)
         )

@@ -1,6 +1,9 @@
 -- name: known
-SELECT directory_id, id, state, name, size, mtime_ns, ctime_ns, inode, links
-  FROM files WHERE repository_id = %s AND directory_id = ANY(%s::bigint[]) AND state <> 1 ORDER BY directory_id
+SELECT f.directory_id, f.id, f.state, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.links
+  FROM unnest(%s::bigint[]) AS u (directory_id),
+       LATERAL (SELECT * FROM files
+                 WHERE repository_id = %s AND directory_id = u.directory_id AND state <> 1 LIMIT %s) AS f
+ ORDER BY f.directory_id
 
 -- name: known_names
 -- LATERAL with LIMIT: one look into the index of places for each name, whatever the planner's statistics say. After a
