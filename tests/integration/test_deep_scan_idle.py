@@ -27,6 +27,11 @@ LOADS = {
 }
 
 
+ONLY = IdleRules(quiet=0, cpu_pressure=100, cpu_busy=100, io_pressure=100)
+MINDS = {"cpu": replace(ONLY, cpu_pressure=80, cpu_busy=80), "io": replace(ONLY, io_pressure=40)}
+"""Its own load would be all of a machine; other tests on the same machine are to be some."""
+
+
 @contextmanager
 def load(kind: str, directory: Path) -> Iterator[None]:
     """Others who need this machine."""
@@ -59,9 +64,7 @@ def test_others_load_stops_it_within_seconds_and_its_own_does_not(library: Libra
         with (library.root / f"large {number}").open("wb") as file:
             file.truncate(1 << 42)
     library.reconcile()
-    # Its own load would be all of it; other tests on the same machine are to be some.
-    idle = IdleRules(quiet=0, cpu_pressure=80, cpu_busy=80, io_pressure=40)
-    rules = replace(RULES, workers=CORES, idle_nice=19, idle=idle)
+    rules = replace(RULES, workers=CORES, idle_nice=19, idle=MINDS[kind])
     with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
         wait_until(lambda: scanner.condition is Condition.WORKING, "this machine is never idle", within=LONG)
         pids = scanner._work.idle.pids

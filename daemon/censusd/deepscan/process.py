@@ -119,18 +119,15 @@ class Process:
         self._outgoing += frame(jobs)
 
     def send(self) -> None:
-        """Write as much of the jobs as the worker takes now.
-
-        Raises:
-            ProcessFaultError: the worker has ended.
-        """
+        """Write as much of the jobs as the worker takes now. If it has ended, ``receive`` says how."""
         try:
             while self._outgoing:
                 del self._outgoing[: os.write(self._request_fd, self._outgoing)]
         except BlockingIOError:
             return
-        except OSError as error:
-            raise ProcessFaultError(self._last_words()) from error
+        except BrokenPipeError:
+            # It may have asked to be replaced before it ended, and what it has found is still to be read.
+            self._outgoing.clear()
 
     def receive(self) -> list[tuple[Job, Finding]]:
         """What it has found since.

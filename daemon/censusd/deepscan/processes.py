@@ -172,10 +172,7 @@ class Processes:
                     break
                 jobs.append(self._waiting.popleft())
             process.ask(jobs)
-            try:
-                process.send()
-            except ProcessFaultError as error:
-                self._lose(process, str(error))
+            process.send()
 
     def _bring_small_forward(self) -> bool:
         """Put the large files at the head of the queue behind the first small one, if there is one not far behind."""

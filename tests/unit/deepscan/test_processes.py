@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -239,6 +240,22 @@ def test_a_file_that_eats_memory_has_a_problem(pool: Pool, tmp_path: Path) -> No
     assert pool.found["hungry"].problem[0] == "resources"
     # It had better not go on after that.
     assert pool.processes.started == 2
+
+
+def test_a_worker_that_has_retired_unnoticed_costs_nobody_anything(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "hungry").write_text("!eat()")
+    (tmp_path / "fine").write_text("x")
+    pool.processes.warm_up()
+    pool.until(lambda: pool.processes.greeting is not None)
+    (pid,) = pool.processes.pids
+    pool.submit("hungry")
+    pool.processes.prepare(select.poll())
+    # It has answered, asked to be replaced and ended, and its parent has not heard of any of it yet.
+    wait_until(lambda: state_of(pid) == "Z")
+    pool.submit("fine")
+    pool.finish()
+    assert not pool.casualties
+    assert set(pool.found) == {"hungry", "fine"}
 
 
 def test_an_extractor_that_fails_is_a_problem_of_the_file(pool: Pool, tmp_path: Path) -> None:
