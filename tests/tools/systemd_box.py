@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -46,7 +47,8 @@ _MASKED = """
 """
 _INIT = r"""
 set -e
-root=$1 group=$2 checkout=$3
+root=$1
+shift 2
 mount --make-rprivate /
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
@@ -66,6 +68,11 @@ ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 for directory in tmp var/tmp; do mount -t tmpfs -o mode=1777 tmpfs "$root/$directory"; done
 for directory in run srv; do mount -t tmpfs -o mode=755 tmpfs "$root/$directory"; done
+while [ $# -gt 0 ]; do
+    mkdir -p "$root$2"
+    mount --bind "$1" "$root$2"
+    shift 2
+done
 cd "$root"
 mkdir -p old_root
 pivot_root . old_root
@@ -169,13 +176,12 @@ class Box:
         directory = tempfile.mkdtemp(prefix="censusd-box-")
         stack.callback(os.rmdir, directory)
         _mount(stack, "tmpfs", "box", directory, "size=4g,mode=755")
-        for name in ("upper", "work", "root", "cgroup", "upper2", "work2"):
-            Path(directory, name).mkdir()
-        root = f"{directory}/root"
-        _overlay(stack, "/", directory, "", root)
-        if os.stat(CHECKOUT).st_dev != os.stat("/").st_dev:
-            Path(root + str(CHECKOUT)).mkdir(parents=True, exist_ok=True)
-            _overlay(stack, str(CHECKOUT), directory, "2", root + str(CHECKOUT))
+        root = _overlay(stack, "/", Path(directory, "root"))
+        # Wherever they are out here, on a disk of their own or below /tmp, they are there in the box.
+        brought: list[str] = []
+        for number, place in enumerate((CHECKOUT, Path(sys.prefix))):
+            brought += [_overlay(stack, str(place), Path(directory, f"brought-{number}")), str(place)]
+        Path(directory, "cgroup").mkdir()
         _mount(stack, "cgroup2", "cgroup2", f"{directory}/cgroup", "rw")
         group = Path(directory, "cgroup", Path(directory).name)
         group.mkdir()
@@ -185,7 +191,7 @@ class Box:
         console = Path(directory, "console")
         with console.open("wb") as output:
             starter = subprocess.Popen(
-                ["bash", "-c", enter, _INIT, root, str(group), str(CHECKOUT)],
+                ["bash", "-c", enter, _INIT, root, str(group), *brought],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -226,9 +232,14 @@ def why_not() -> str:
     return ""
 
 
-def _overlay(stack: ExitStack, lower: str, directory: str, number: str, target: str) -> None:
-    options = f"lowerdir={lower},upperdir={directory}/upper{number},workdir={directory}/work{number}"
-    _mount(stack, "overlay", "overlay", target, options)
+def _overlay(stack: ExitStack, lower: str, place: Path) -> str:
+    """A view of a directory in which everything may be changed. Gives where it is."""
+    for name in ("upper", "work", "view"):
+        (place / name).mkdir(parents=True)
+    (place / "upper").chmod(0o755)
+    options = f"lowerdir={lower},upperdir={place}/upper,workdir={place}/work"
+    _mount(stack, "overlay", "overlay", f"{place}/view", options)
+    return f"{place}/view"
 
 
 def _mount(stack: ExitStack, kind: str, source: str, target: str, options: str) -> None:
