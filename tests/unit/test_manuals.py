@@ -123,6 +123,8 @@ def test_every_command_can_be_called_like_that(page: Path) -> None:
             check_command(program, arguments)
     for target in re.findall(r"(?:^|`)make ([a-z]+)", shown + prose(page), re.MULTILINE):
         assert re.search(rf"^{target}:", (CHECKOUT / "Makefile").read_text(), re.MULTILINE), target
+    for setting in re.findall(r"fs\.inotify\.\w+", shown + prose(page)):
+        assert Path("/proc/sys", setting.replace(".", "/")).exists(), setting
     for unit in re.findall(r"systemctl (?:start|stop|restart|reload|status|enable --now) (\S+)", shown):
         assert (CHECKOUT / "systemd" / f"{re.sub('@.*', '@', unit)}.service").exists(), unit
 
