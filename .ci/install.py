@@ -12,6 +12,7 @@ Reads from the environment: ``PREFIX`` (default /usr/local), ``DESTDIR`` (goes b
 from __future__ import annotations
 
 import compileall
+import contextlib
 import os
 import py_compile
 import re
@@ -20,6 +21,7 @@ import stat
 import subprocess
 import sys
 from importlib.metadata import Distribution, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -53,11 +55,13 @@ class Tree:
         destination: goes before every path.
 
     Attributes:
+        is_machine: whether that is this machine, and not a package in the making.
         paths: what was installed, as it will be called on the machine.
     """
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
+        self.is_machine = not destination
         self.paths: list[str] = []
 
     def at(self, path: str) -> Path:
@@ -133,7 +137,8 @@ def compile_library(tree: Tree, library: str) -> None:
     )
     if not good:
         raise InstallError(f"not everything in {library} could be compiled")
-    tree.paths += ["/" + str(file.relative_to(tree.at("/"))) for file in tree.at(library).rglob("*.pyc")]
+    modules = [path for path in tree.paths if path.startswith(library) and path.endswith(".py")]
+    tree.paths += [path for path in map(cache_from_source, modules) if tree.at(path).exists()]
 
 
 def install_units(tree: Tree, prefix: str) -> None:
@@ -225,8 +230,7 @@ def install(tree: Tree, prefix: str) -> None:
     """Install everything below ``prefix``."""
     library = f"{prefix}/lib/censusd"
     python = machine_python()
-    if tree.at(f"{library}/{MANIFEST}").exists():
-        remove_files(tree, library)  # what this version does not have any more must not stay
+    before = installed(tree, library)
     install_library(tree, library)
     if os.environ.get("BYTECODE") != "no":
         compile_library(tree, library)
@@ -235,53 +239,64 @@ def install(tree: Tree, prefix: str) -> None:
         tree.write(f"{prefix}/bin/{command}", launcher.encode(), 0o755)
     install_units(tree, prefix)
     install_documents(tree, prefix)
+    # A daemon that runs meanwhile finds everything at any moment: what this version does not have any more goes last.
+    remove(tree, before - set(tree.paths))
     tree.write(f"{library}/{MANIFEST}", "".join(f"{path}\n" for path in sorted(tree.paths)).encode())
     print(f"Installed {len(tree.paths)} files below {tree.at(prefix)}, for {python}.")
 
 
-def remove_files(tree: Tree, library: str) -> None:
-    """Remove what the manifest names, and the directories that are empty then.
+def installed(tree: Tree, library: str) -> set[str]:
+    """What was installed before; nothing if nothing was."""
+    with contextlib.suppress(FileNotFoundError):
+        return set(tree.at(f"{library}/{MANIFEST}").read_text(encoding="utf-8").splitlines())
+    return set()
 
-    Raises:
-        InstallError: there is no manifest.
-    """
-    manifest = tree.at(f"{library}/{MANIFEST}")
-    try:
-        paths = manifest.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise InstallError(f"censusd was not installed here: there is no {manifest}") from None
+
+def remove(tree: Tree, paths: set[str]) -> None:
+    """Remove files, and those directories of ours that are empty then."""
     directories: set[Path] = set()
-    for path in [*paths, f"{library}/{MANIFEST}"]:
+    for path in paths:
         tree.at(path).unlink(missing_ok=True)
         directories.update(Path(path).parents)
     for directory in sorted(directories, reverse=True):
-        ours = "censusd" in str(directory)
-        if ours and tree.at(str(directory)).is_dir() and not any(tree.at(str(directory)).iterdir()):
-            tree.at(str(directory)).rmdir()
+        place = tree.at(str(directory))
+        if "censusd" in str(directory) and place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
+
+
+def uninstall(tree: Tree, library: str) -> None:
+    """Remove everything that was installed, and stop it before.
+
+    Raises:
+        InstallError: nothing was.
+    """
+    paths = installed(tree, library)
+    if not paths:
+        raise InstallError(f"censusd was not installed here: there is no {tree.at(library)}/{MANIFEST}")
+    if tree.is_machine:
+        tell_systemd("systemctl", "stop", "censusd.service", "censusd-worker@*.service")
+        tell_systemd("systemctl", "disable", "censusd.service", "censusd-worker@.service")
+    remove(tree, paths | {f"{library}/{MANIFEST}"})
+    print(f"Removed. {CONFIGURATION}, /var/lib/censusd and the user censusd are as they were.")
 
 
 def main(arguments: list[str]) -> None:
     """``install.py install`` or ``install.py uninstall``."""
     prefix = os.path.normpath(os.environ.get("PREFIX") or "/usr/local")
-    destination = os.environ.get("DESTDIR", "").rstrip("/")
-    tree = Tree(destination)
+    tree = Tree(os.environ.get("DESTDIR", "").rstrip("/"))
     os.umask(0o022)
     try:
         if not re.fullmatch(r"/[\w./+-]*", prefix):
             raise InstallError(f"PREFIX has to be an absolute path without spaces; it is {prefix!r}")
         if arguments == ["uninstall"]:
-            if not destination:
-                tell_systemd("systemctl", "stop", "censusd.service", "censusd-worker@*.service")
-                tell_systemd("systemctl", "disable", "censusd.service", "censusd-worker@.service")
-            remove_files(tree, f"{prefix}/lib/censusd")
-            print(f"Removed. {CONFIGURATION}, /var/lib/censusd and the user censusd are as they were.")
+            uninstall(tree, f"{prefix}/lib/censusd")
         else:
             install(tree, prefix)
-            if not destination:
+            if tree.is_machine:
                 tell_systemd("systemd-sysusers", "censusd.conf")
                 tell_systemd("systemd-tmpfiles", "--create", "censusd.conf")
                 tell_systemd("systemctl", "restart", "systemd-sysctl.service")
-        if not destination:
+        if tree.is_machine:
             tell_systemd("systemctl", "daemon-reload")
     except (InstallError, OSError) as error:
         sys.exit(f"error: {error}")
