@@ -211,7 +211,9 @@ def test_what_cannot_be_helped_with_is_refused(library: Library, place: Path, da
     assert "library is retired" in refusal(place, database, configuration(root))
     library.query("UPDATE repositories SET state = 'active'")
     library.query("INSERT INTO deep_scan_extractors SELECT id, 'images', 1000 FROM repositories")
-    assert "library are read with version 1000 of the extractor images" in refusal(place, database, configuration(root))
+    assert "library is not for this version: its files are read with version 1000 of the extractor images" in refusal(
+        place, database, configuration(root)
+    )
     library.query("INSERT INTO schema_migrations (number, name) VALUES (9999, 'of a newer version')")
     assert "the database has schema 9999, this version of censusd knows" in refusal(
         place, database, configuration(root)
@@ -258,7 +260,7 @@ def test_a_tree_that_goes_away_is_left_alone_until_it_is_back(
         (library.root / "d1").mkdir(parents=True)
         assert process.notifications is not None
         process.notifications.wait_for(
-            lambda message: "library is away: another directory is there than the one that was" in message
+            lambda message: "library is left alone: another directory is there than the one that was" in message
         )
         again = "UPDATE files SET scan_phase = 0, content_hash = NULL, change_number = change_number + 1"
         library.query(again)
@@ -269,6 +271,32 @@ def test_a_tree_that_goes_away_is_left_alone_until_it_is_back(
         shutil.rmtree(library.root)
         elsewhere.rename(library.root)
         until(lambda: len(hashes(library)) == 41)
+
+
+def contains(text: str) -> Callable[[str], bool]:
+    """Whether a message has a text in it."""
+    return lambda message: text in message
+
+
+def test_a_newer_version_elsewhere_ends_the_work_of_an_old_one(library: Library, place: Path, database: str) -> None:
+    fill(library, 20)
+    with worker(place, 1, database, configuration(library.root)) as process:
+        notifications = process.notifications
+        assert notifications is not None
+        until(lambda: len(hashes(library)) == 20)
+        newer = "INSERT INTO deep_scan_extractors SELECT id, 'new', 1 FROM repositories"
+        older = "DELETE FROM deep_scan_extractors WHERE extractor = 'new'"
+        schema = "INSERT INTO schema_migrations (number, name) VALUES (9999, 'new')"
+        for change, says in ((newer, "version 1 of the extractor new"), (schema, "the database has schema 9999")):
+            seen = len(notifications.messages)
+            library.query(change)
+            seen = notifications.wait_for(contains(says), seen)
+            library.query(older)
+            library.query("DELETE FROM schema_migrations WHERE number = 9999")
+            notifications.wait_for(lambda message: "left alone" not in message, seen)
+        library.write("new")
+        library.reconcile()
+        until(lambda: len(hashes(library)) == 21)
 
 
 def test_a_reload_that_cannot_be_is_refused(library: Library, place: Path, database: str) -> None:

@@ -22,7 +22,7 @@ from censusd.config import Config, Secret, differences
 from censusd.deepscan.processes import Processes, wait
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
-from censusd.errors import CatalogueError, CensusError
+from censusd.errors import CatalogueError, CensusError, SchemaError
 from censusd.service import log
 from censusd.service.backlogs import Backlogs
 from censusd.service.collector import Collector
@@ -61,6 +61,7 @@ class Assistant:
         self._scanner: Scanner | None = None
         self._prepared = False
         self._away: dict[str, str] = {}
+        self._extractors: dict[str, int] = {}
         self._changing = threading.Lock()
         self.heartbeats = Heartbeats()
         self.trouble = ""
@@ -98,13 +99,15 @@ class Assistant:
         def step() -> None:
             migrations.check(self.catalogue)
             self._trees.accept(_places(self._config), stopping.is_set)
-            self._check_extractors(stopping)
+            self._extractors = _extractors(self._config, stopping)
+            for name, why in self._outdated().items():
+                raise CensusError(f"{name} is not for this version: {why}")
 
         if once_available(step, stopping, self._tell):
             for site in sites_of(self._config):
                 metrics.prepare(site.name)
             self._scanner = self._start_scanner()
-            self.schedule.every(_LOOK_EVERY, "trees", self._look_at_trees)
+            self.schedule.every(_LOOK_EVERY, "look around", self._look_around)
             self.schedule.every(_COLLECT_EVERY, "collect", self._collect)
             self._prepared = True
             _LOG.info("at work", repositories=[site.name for site in sites_of(self._config)])
@@ -140,11 +143,11 @@ class Assistant:
         if self.trouble or self._scanner is None:
             return self.trouble or "starting"
         status = self._scanner.status()
-        parts = [self.fault, status["fault"], f"deep scan: {status['condition']}"]
-        parts.append(f"({status['why']})" if status["why"] else "")
+        parts = [self.fault, status["fault"]]
+        parts.append(f"deep scan: {status['condition']}" + (f" ({status['why']})" if status["why"] else ""))
         parts.append(f"at work on {status['in_flight']:,} files" if status["in_flight"] else "")
-        parts += [f"{name} is away: {why}" for name, why in sorted(self._away.items())]
-        return "; ".join(filter(None, parts)).replace("; (", " (")
+        parts += [f"{name} is left alone: {why}" for name, why in sorted(self._away.items())]
+        return "; ".join(filter(None, parts))
 
     def is_alive(self) -> bool:
         """Whether every loop runs and none is hung."""
@@ -160,23 +163,25 @@ class Assistant:
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble
 
-    def _check_extractors(self, stopping: threading.Event) -> None:
-        """What this host cannot read, or would read as an older version does, must not pass as read.
+    def _outdated(self) -> dict[str, str]:
+        """Repository -> why, for those that are read by a newer version elsewhere: what this one reads would not do.
 
         Raises:
-            CensusError: an extractor is missing here, or older than elsewhere.
+            CatalogueError: the database refused, or is away.
         """
-        mine = _extractors(self._config, stopping)
+        found = {}
         with self.catalogue.transaction() as cursor:
             records = repositories.all_records(cursor)
-            for name in self._sites():
+            for name in self._sites().keys() & records.keys():
                 for extractor, version in deep_queue.versions(cursor, records[name].id).items():
-                    if extractor and mine.get(extractor, 0) < version:
-                        have = f"version {mine[extractor]}" if extractor in mine else "none"
-                        raise CensusError(
-                            f"files of {name} are read with version {version} of the extractor {extractor}; this host "
-                            f"has {have}: install the same version of censusd as where its daemon runs"
+                    if extractor and self._extractors.get(extractor, 0) < version:
+                        mine = self._extractors.get(extractor)
+                        have = f"version {mine}" if mine else "none"
+                        found[name] = (
+                            f"its files are read with version {version} of the extractor {extractor}, this host has "
+                            f"{have}: install the version of censusd that its daemon has"
                         )
+        return found
 
     def _start_scanner(self) -> Scanner:
         scanner = Scanner(
@@ -196,14 +201,22 @@ class Assistant:
             if not self._scanner.join(_STOP_WITHIN):
                 _LOG.error("did not stop in time", loop=_DEEP_SCAN)
 
-    def _look_at_trees(self) -> None:
-        """Leave repositories alone whose tree is not there, until it is back."""
+    def _look_around(self) -> None:
+        """Leave repositories alone whose tree is not there, or that a newer version reads, until that is over."""
         away = self._trees.away()
+        try:
+            migrations.check(self.catalogue)
+            away |= self._outdated()
+        except SchemaError as error:
+            away |= dict.fromkeys(self._sites(), str(error))
+        except CatalogueError:
+            # Without the database nothing is begun anyway.
+            return
         with self._changing:
             changed = away.keys() ^ self._away.keys()
             for name in sorted(changed):
                 if name in away:
-                    _LOG.warning("away", repository=name, why=away[name])
+                    _LOG.warning("left alone", repository=name, why=away[name])
                 else:
                     _LOG.info("back", repository=name)
             self._away = away
@@ -243,7 +256,7 @@ class Assistant:
 
     def _overview(self) -> dict[str, Any]:
         """What the control room adds to the status."""
-        away = "; ".join(f"{name} is away: {why}" for name, why in sorted(self._away.items()))
+        away = "; ".join(f"{name} is left alone: {why}" for name, why in sorted(self._away.items()))
         return {
             "trouble": self.trouble,
             "fault": "; ".join(filter(None, (self.fault, away))),

@@ -128,7 +128,9 @@ class Daemon:
         try:
             program.prepare(self._stopping)
         except CensusError as error:
-            self._failure = error
+            # What was broken off by the stop is no failure.
+            if not self._stopping.is_set():
+                self._failure = error
             self._stopping.set()
             self._wake.set()
 
