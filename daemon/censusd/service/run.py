@@ -131,6 +131,10 @@ class Daemon:
             # What was broken off by the stop is no failure.
             if not self._stopping.is_set():
                 self._failure = error
+        except Exception:  # noqa: BLE001 - a thread that ends without a word would leave it starting for ever
+            _LOG.exception("unexpected", loop="start")
+            self._failure = CensusError("something unexpected happened at the start; the log says what")
+        if self._failure is not None:
             self._stopping.set()
             self._wake.set()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from censusd.errors import CensusError, RootOfflineError
 from censusd.filesystem.digest import opened
 from censusd.filesystem.identity import Root, RootIdentity, difference, look_at_root
 from censusd.filesystem.ignore import IgnorePolicy
+from censusd.filesystem.problems import problem_of
 from censusd.filesystem.walk import Tree
 from censusd.model import ROOT, Fingerprint, Problem, RepositoryState
 from censusd.service.errands import Errands
@@ -142,12 +143,20 @@ def _look(place: Place, known: RootIdentity, samples: dict[str, Sample]) -> Root
     if not _is_the_same(known, seen):
         if seen.identity.marker is False:
             raise RootOfflineError(f"{place.path} is not {place.name}: the marker file {place.marker} is not there")
+        _compare(place, samples)
+    # Whatever else is mounted in it here is none of the repository's business.
+    return replace(seen.identity, mounts={p: fs for p, fs in seen.identity.mounts.items() if p in known.mounts})
+
+
+def _compare(place: Place, samples: dict[str, Sample]) -> None:
+    try:
         with Tree(place.path, _EVERYTHING) as tree:
             for path, sample in samples.items():
                 reason = judge([_look_at(tree, *one) for one in sample])
                 if reason:
                     raise RootOfflineError(f"{place.path}{'/' + path if path else ''} is not {place.name}: {reason}")
-    return seen.identity
+    except OSError as error:
+        raise RootOfflineError(f"{place.path} is not {place.name}: {problem_of(error).detail}") from error
 
 
 def _is_the_same(known: RootIdentity, seen: Root) -> bool:
