@@ -261,6 +261,41 @@ def test_promise_3_a_mount_that_vanishes_during_a_pass_loses_nothing(tmp_path: P
     privately(_unmounted_meanwhile, tmp_path, database)
 
 
+def _between_passes(scratch: str, database: str, how: str) -> None:
+    root = Path(scratch) / "library"
+    fill(root)
+    (root / "z").mkdir()
+
+    def appear(path: str = "z", _: int = 0) -> None:
+        if path == "z":
+            mount("tmpfs", root / "z")
+            (root / "z/file").touch()
+
+    with opened(database, root) as library:
+        library.reconcile()
+        if how == "during a pass":
+            replace(library, hooks=replace(library.hooks, cover=appear)).reconcile()
+            library.reconcile(Scope(names={"": {"z": False}}), Trigger.REALTIME)
+        else:
+            appear()
+            library.reconcile(Scope.subtree("d"))  # nothing of it is on record yet, so that it may go as it came
+            unmount(root / "z")
+            assert library.reconcile().counts.changed == 0
+            appear()
+            library.reconcile(Scope.subtree("z"))
+        assert "z/file" in library.records()
+        unmount(root / "z")
+        with untouched(library), pytest.raises(RootOfflineError, match="nothing can be seen on z"):
+            library.reconcile()
+
+
+@pytest.mark.parametrize("how", ["by itself", "during a pass"])
+def test_promise_3_a_mount_belongs_to_the_root_as_soon_as_its_files_are_on_record(
+    tmp_path: Path, database: str, how: str
+) -> None:
+    privately(_between_passes, tmp_path, database, how)
+
+
 def _one_file_system(scratch: str, database: str) -> None:
     root = Path(scratch) / "library"
     fill(root)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from censusd.catalogue import directories, files, maintenance, repositories
+from censusd.catalogue import files, maintenance, repositories
 from censusd.catalogue.connection import Cursor
 from censusd.errors import CancelledError, CatalogueError, CensusError, LeaseLostError, RootOfflineError
 from censusd.filesystem.crew import Help, Walk
@@ -121,7 +121,8 @@ class Reconciler:
                 if looks.subtrees:
                     self._hooks.unsettled(Scope(subtrees=tuple(looks.subtrees)))
                 run.finish()
-                self._close(run, guard, work, whole=scope.is_whole)
+                guard.settle(whole=scope.is_whole)
+                self._close(run, work, whole=scope.is_whole)
         return run.operation()
 
     def _work(self, scope: Scope, trigger: Trigger, options: Options, guard: RootGuard) -> Work:
@@ -238,7 +239,7 @@ class Reconciler:
             # The next pass closes the row.
             return
 
-    def _close(self, run: Run, guard: RootGuard, work: Work, *, whole: bool) -> None:
+    def _close(self, run: Run, work: Work, *, whole: bool) -> None:
         """Close the journal's row of a run that came to its end, and record what a complete pass proves."""
         if not whole:
             if run.held:
@@ -247,9 +248,6 @@ class Reconciler:
                 run.close(OperationStatus.COMPLETED)
             return
         repository = self._repository
-        with repository.catalogue.transaction() as cursor:
-            present = directories.by_path(cursor, repository.id, list(guard.root.identity.mounts)).keys()
-        guard.settle(set(present))
 
         def complete(cursor: Cursor) -> None:
             repositories.begin_write(cursor, repository.lease)

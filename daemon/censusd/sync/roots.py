@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from censusd.catalogue import files, repositories
+from censusd.catalogue import directories, files, repositories
 from censusd.catalogue.repositories import RepositoryRecord
 from censusd.errors import RootOfflineError
 from censusd.filesystem.identity import RootIdentity, difference, look_at_root
-from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, mounts_below, read_mounts, real_path
-from censusd.model import Problem, RepositoryState
+from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, mounts_below, native, read_mounts, real_path
+from censusd.model import KnownDirectory, Problem, RepositoryState
 from censusd.sync.context import Repository, Rules
 
 
@@ -55,19 +55,30 @@ class RootGuard:
         if reason is not None:
             raise RootOfflineError(f"{rules.root}: {reason}")
 
-    def settle(self, present: set[str]) -> None:
-        """After a complete pass: the mounts that lie in catalogued directories now belong to the identity.
+    def settle(self, *, whole: bool) -> None:
+        """After a reconcile: the mounts whose directories are on record belong to the identity from now on.
 
         Args:
-            present: which of the mounts' relative paths are directories on record.
+            whole: whether it was a complete pass, after which those that are not on record any more are forgotten.
         """
-        mounts = {path: fs for path, fs in self.root.identity.mounts.items() if path in present}
-        identity = replace(self.root.identity, mounts=mounts)
+        repository, known = self._repository, self.known.mounts
+        # A pass takes long; a shorter look may save itself another one.
+        seen = look_at_root(repository.rules.root, repository.rules.marker) if whole else self.root
+        if isinstance(seen, Problem) or (not whole and seen.identity.mounts.keys() <= known.keys()):
+            return
+        with repository.catalogue.transaction() as cursor:
+            listed = directories.by_path(cursor, repository.id, list(seen.identity.mounts))
+        mounts = {
+            path: filesystem
+            for path, filesystem in seen.identity.mounts.items()
+            if path in listed and (path in known or self._is_at(path, listed[path]))
+        }
+        identity = replace(self.root.identity, mounts=mounts) if whole else replace(self.known, mounts=known | mounts)
         if identity != self.known:
             self.known = identity
-            with self._repository.catalogue.transaction() as cursor:
-                repositories.begin_write(cursor, self._repository.lease)
-                repositories.set_identity(cursor, self._repository.lease, identity)
+            with repository.catalogue.transaction() as cursor:
+                repositories.begin_write(cursor, repository.lease)
+                repositories.set_identity(cursor, repository.lease, identity)
 
     def hidden_paths(self) -> frozenset[str]:
         """Directories that never belong to the repository: mounts of other kinds, or all mounts if it keeps to one."""
@@ -76,6 +87,14 @@ class RootGuard:
         return frozenset(
             path for path, mount in mounts.items() if not rules.cross_mounts or mount.type in PSEUDO_FILESYSTEMS
         )
+
+    def _is_at(self, path: str, record: KnownDirectory) -> bool:
+        """Whether the directory that is at a path now, on whatever is mounted there, is the one that was listed."""
+        try:
+            found = (self._repository.rules.root / native(path)).stat()
+        except OSError:
+            return False
+        return found.st_dev == record.device and record.inode in {0, found.st_ino, found.st_ino - (1 << 64)}
 
     def _adopt(self, known: RootIdentity | None) -> None:
         """Record what is new about a root that is accepted."""
