@@ -14,10 +14,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from censusd.catalogue.connection import Catalogue
 from censusd.errors import RootOfflineError
 from censusd.model import OperationStatus, Scope, Trigger
 from censusd.sync.reconciler import Options
-from tests.tools.library import Library, disk, opened
+from censusd.sync.standing import Phase
+from tests.tools.library import Library, disk, from_elsewhere, opened
+from tests.tools.living import LivingLibrary, living
 from tests.tools.private import mount, privately, unmount
 from tests.tools.waiting import until
 
@@ -294,6 +297,31 @@ def test_promise_3_a_mount_belongs_to_the_root_as_soon_as_its_files_are_on_recor
     tmp_path: Path, database: str, how: str
 ) -> None:
     privately(_between_passes, tmp_path, database, how)
+
+
+def _looked_after(scratch: str, database: str) -> None:
+    root = Path(scratch) / "library"
+    fill(root)
+    (root / "z").mkdir()
+    with Catalogue(from_elsewhere(database)) as catalogue:
+        library = LivingLibrary(root, catalogue, Path(scratch) / "cookies", debounce=0.05)
+        with living(library):
+            upkeep = library.worker.upkeep
+            assert upkeep is not None
+            assert upkeep.why_offline() is None
+            mount("tmpfs", root / "z")
+            (root / "z/file").touch()
+            library.look(Scope.subtree("z"))
+            unmount(root / "z")
+            (root / "d/new").touch()
+            until(lambda: library.worker.phase is Phase.OFFLINE)
+            # As long as it is not mounted, not a single pass is to be tried.
+            assert "nothing can be seen on z" in (upkeep.why_offline() or "")
+            assert "z/file" in library.records()
+
+
+def test_promise_3_a_worker_waits_for_a_mount_that_it_has_just_come_to_know(tmp_path: Path, database: str) -> None:
+    privately(_looked_after, tmp_path, database)
 
 
 def _one_file_system(scratch: str, database: str) -> None:

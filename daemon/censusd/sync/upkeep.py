@@ -240,6 +240,8 @@ class Upkeep:
 
     def set_state(self, state: RepositoryState, reason: str | None = None) -> None:
         """Record what is believed of the repository."""
+        # What made it so may be newer than what is remembered of the root.
+        self._recorded_root = None
         with self.repository.catalogue.transaction() as cursor:
             repositories.begin_write(cursor, self.repository.lease)
             repositories.set_state(cursor, self.repository.lease, state, reason)
