@@ -11,10 +11,11 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
 from censusd.catalogue import directories, files, journal, repositories
-from censusd.catalogue.connection import Cursor
-from censusd.errors import LeaseLostError, OperationRunningError
+from censusd.catalogue.connection import Catalogue, Cursor, PoolSettings
+from censusd.errors import CatalogueUnavailableError, LeaseLostError, OperationRunningError
 from censusd.model import (
     Counts,
     Effect,
@@ -519,3 +520,32 @@ def test_the_journal_says_how_long_it_took_and_is_trimmed(library: Library) -> N
     with repository.catalogue.transaction() as cursor:
         assert journal.trim(cursor, repository.id, 3600.0, 10) == 1
     assert library.query("SELECT status FROM sync_operations") == [("running",)]
+
+
+# Connections --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"dbname": "nowhere"}, 'database "nowhere" does not exist'),
+        ({"user": "nobody at all"}, "nobody at all"),
+        ({"host": "127.0.0.1,127.0.0.2", "port": "1"}, 'connection to server at "127.0.0.2", port 1 failed'),
+        ({"host": "/nonexistent"}, "No such file or directory"),
+    ],
+)
+def test_why_there_is_no_connection_is_said_without_the_password(
+    server: str, changes: dict[str, str], says: str
+) -> None:
+    conninfo = make_conninfo(server, password="sesame", **changes)
+    with (
+        Catalogue(conninfo, PoolSettings(timeout=1.0)) as catalogue,
+        pytest.raises(CatalogueUnavailableError) as caught,
+        catalogue.transaction(),
+    ):
+        pass
+    text = str(caught.value)
+    assert text.startswith("no connection to the database could be had in time: ")
+    assert says in text
+    assert "sesame" not in text
+    assert "\n" not in text

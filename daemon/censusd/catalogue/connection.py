@@ -16,6 +16,7 @@ from censusd.errors import CatalogueError, CatalogueUnavailableError
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 """A binary cursor in an open transaction."""
 
+_LONGEST_REASON: Final = 300
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "58", "25P03")
 
 
@@ -50,8 +51,10 @@ class Catalogue:
     ) -> None:
         settings = settings or PoolSettings()
         self._on_error = on_error
+        self._attempts = _Attempts()
         self._pool = ConnectionPool(
             conninfo,
+            connection_class=_connection_class(self._attempts),
             min_size=settings.smallest,
             max_size=settings.largest,
             timeout=settings.timeout,
@@ -127,10 +130,48 @@ class Catalogue:
             yield
         except (PoolTimeout, PoolClosed) as error:
             self._on_error(type(error).__name__)
-            raise CatalogueUnavailableError("no connection to the database could be had in time") from error
+            why = f": {self._attempts.failure}" if self._attempts.failure else ""
+            raise CatalogueUnavailableError(f"no connection to the database could be had in time{why}") from error
         except psycopg.Error as error:
             self._on_error(error.sqlstate or type(error).__name__)
             raise _translate(error) from error
+
+
+class _Attempts:
+    """The last attempt to connect.
+
+    Attributes:
+        failure: why it failed, which the pool keeps to itself; empty if it did not.
+    """
+
+    def __init__(self) -> None:
+        self.failure = ""
+
+
+def _connection_class(attempts: _Attempts) -> type[psycopg.Connection[tuple[Any, ...]]]:
+    """Connections that note how connecting went."""
+
+    class Connection(psycopg.Connection[tuple[Any, ...]]):
+        @classmethod
+        def connect(cls, conninfo: str = "", **options: Any) -> Self:
+            try:
+                connection = super().connect(conninfo, **options)
+            except psycopg.OperationalError as error:
+                attempts.failure = _reason(error)
+                raise
+            attempts.failure = ""
+            return connection
+
+    return Connection
+
+
+def _reason(error: psycopg.OperationalError) -> str:
+    """What libpq or the server says of a failed attempt, in one line. Neither ever quotes the password."""
+    # Several addresses are told one by one after the last one of them.
+    text = str(error).partition("\nMultiple connection attempts failed")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    told = "; ".join(line for line in lines if line and not line.startswith("Is the server running"))
+    return told.removeprefix("connection failed: ").removeprefix("connection is bad: ")[:_LONGEST_REASON]
 
 
 def _translate(error: psycopg.Error) -> CatalogueError:

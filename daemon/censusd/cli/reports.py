@@ -38,7 +38,7 @@ def status(answer: Answer, width: int | None) -> str:
         as_of = f"; what is on record is shown as of {relative(database['as_of'], now)}" if database["as_of"] else ""
         lines.append(f"{visible(database['why'])}{as_of}")
     lines += deep_reports.standing(answer["deep_scan"])
-    lines += deep_reports.describing(answer["describe"])
+    lines += deep_reports.describing(answer.get("describe"))
     repositories = answer["repositories"]
     if not repositories:
         return "\n".join([*lines, "no repositories yet"])

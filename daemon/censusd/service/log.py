@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import structlog
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
+"""The least level of the standard library, and syslog's number for it."""
+
 _UNPRINTABLE: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     # What turns the direction of text around, or breaks lines elsewhere than a newline does.
     code: f"\\u{code:04x}"
@@ -44,8 +48,9 @@ def set_up(level: str = "info", form: str = "auto") -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
+    formatter = _JournalFormatter if _is_journal(sys.stderr) else structlog.stdlib.ProcessorFormatter
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        formatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
@@ -56,6 +61,23 @@ def set_up(level: str = "info", form: str = "auto") -> None:
     # They tell of each job and each retry; what matters of that is told in our own words.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+class _JournalFormatter(structlog.stdlib.ProcessorFormatter):
+    """Says before each line how bad it is, as sd-daemon(3) has it, so that ``journalctl -p warning`` finds it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{next(number for level, number in _PRIORITIES if record.levelno >= level)}>"
+        return prefix + super().format(record).replace("\n", f"\n{prefix}")
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether a stream goes to systemd's journal: systemd.exec(5), ``$JOURNAL_STREAM``."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

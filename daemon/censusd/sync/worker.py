@@ -179,10 +179,12 @@ class Worker:
 
         upkeep = self.upkeep
         watching = upkeep.watching if upkeep else None
-        reliable = False
+        kind = Kind.RECONCILE
         if watching is not None and watching.watcher is not None and not watching.polls:
-            reliable = patiently(watching.watcher.barrier().wait)
-        request = self.submit(Request(Kind.FLUSH if reliable else Kind.RECONCILE, Trigger.MANUAL))
+            kind = Kind.FLUSH
+            if not patiently(watching.watcher.barrier().wait):
+                raise TimeoutError
+        request = self.submit(Request(kind, Trigger.MANUAL))
         patiently(request.is_done_in)
         request.wait(0.0)
 
