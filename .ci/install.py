@@ -14,7 +14,6 @@ from __future__ import annotations
 import compileall
 import contextlib
 import os
-import py_compile
 import re
 import shutil
 import stat
@@ -129,16 +128,10 @@ def compile_library(tree: Tree, library: str) -> None:
     Raises:
         InstallError: something is no Python.
     """
-    good = compileall.compile_dir(
-        tree.at(library),
-        quiet=1,
-        stripdir=str(tree.at("/"))[:-1],
-        invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP,
-    )
-    if not good:
-        raise InstallError(f"not everything in {library} could be compiled")
-    modules = [path for path in tree.paths if path.startswith(library) and path.endswith(".py")]
-    tree.paths += [path for path in map(cache_from_source, modules) if tree.at(path).exists()]
+    for module in [path for path in tree.paths if path.startswith(library) and path.endswith(".py")]:
+        if not compileall.compile_file(tree.at(module), ddir=os.path.dirname(module), quiet=1):
+            raise InstallError(f"{module} could not be compiled")
+        tree.paths.append(cache_from_source(module))
 
 
 def install_units(tree: Tree, prefix: str) -> None:

@@ -66,6 +66,7 @@ def package(machine: Box, built: dict[int, str]) -> Iterator[Package]:
     yield package
     machine.run("dpkg", "--purge", "censusd", check=False)
     Service(machine).forget()
+    machine.run("rm", "-r", "/etc/censusd")
 
 
 def facts(box: Box) -> list[str]:

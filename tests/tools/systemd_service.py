@@ -109,6 +109,7 @@ class Service:
         for directory in ("/etc/censusd/conf.d", "/srv"):
             shutil.rmtree(box.path(directory), ignore_errors=True)
             box.path(directory).mkdir(mode=0o755, parents=True, exist_ok=True)
+        box.write("/etc/censusd/censusd.toml", "", 0o640)
         box.run("systemctl", "daemon-reload")
         box.run("systemctl", "reset-failed")
 
