@@ -225,6 +225,7 @@ class Application:
         self.schedule.add(worker)
 
     def _passed(self, worker: Worker, operation: SyncOperation) -> None:
+        self.collector.passed(worker.name)
         for repository in self._config.repositories:
             if repository.name == worker.name:
                 self.schedule.passed(worker, pace_of(repository), operation)

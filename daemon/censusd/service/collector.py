@@ -64,6 +64,12 @@ class Collector:
         self._counted: dict[str, tuple[Watching, int, int]] = {}
         self._owned: set[str] = set()
 
+    def passed(self, name: str) -> None:
+        """A complete pass has ended: what is counted in the middle of one is soon far from true."""
+        totals = self.totals.get(name)
+        if totals is not None:
+            totals.again_at = 0.0
+
     def collect(self) -> None:
         """Read everything off once."""
         metrics.WATCH_LIMIT.set(watch_limit())
