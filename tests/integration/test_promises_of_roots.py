@@ -324,6 +324,27 @@ def test_promise_3_a_worker_waits_for_a_mount_that_it_has_just_come_to_know(tmp_
     privately(_looked_after, tmp_path, database)
 
 
+def _mounted_meanwhile(scratch: str, database: str) -> None:
+    root = Path(scratch) / "library"
+    fill(root)
+    (root / "d/z").mkdir()
+    (root / "d/z/below").touch()
+    with Catalogue(from_elsewhere(database)) as catalogue:
+        library = LivingLibrary(root, catalogue, Path(scratch) / "cookies", debounce=0.05)
+        with living(library):
+            mount("tmpfs", root / "d/z")
+            (root / "d/z/unseen").touch()
+            until(lambda: "d/z/unseen" in library.records())
+            (root / "d/z/seen").touch()
+            library.sync()
+            assert library.records().keys() == disk(root).keys()
+            assert library.worker.phase is Phase.WATCHING
+
+
+def test_promise_3_what_is_mounted_below_the_root_is_on_record_in_a_moment(tmp_path: Path, database: str) -> None:
+    privately(_mounted_meanwhile, tmp_path, database)
+
+
 def _one_file_system(scratch: str, database: str) -> None:
     root = Path(scratch) / "library"
     fill(root)

@@ -278,6 +278,9 @@ class Duty:
         reason = self.upkeep.why_offline()
         if reason is not None:
             raise RootOfflineError(reason)
+        if self.upkeep.notice_mounts():
+            self.upkeep.disarm()
+            self.owe(Trigger.REMOUNT)
         watching = self.upkeep.watching
         stats = watching.stats() if watching else None
         if stats is not None and not stats.running:

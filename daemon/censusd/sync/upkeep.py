@@ -12,7 +12,8 @@ import structlog
 
 from censusd.catalogue import directories, journal, maintenance, repositories
 from censusd.errors import CancelledError, CensusError, RootOfflineError
-from censusd.filesystem.identity import look_at_root
+from censusd.filesystem.identity import Root, look_at_root
+from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, Mount, mounts_below, read_mounts, real_path
 from censusd.model import (
     Counts,
     OperationStatus,
@@ -106,6 +107,7 @@ class Upkeep:
         self._said = 0.0
         self._recorded_root: RecordedRoot | None = None
         self._decision: TierDecision | None = None
+        self._mounts: dict[str, Mount] = {}
 
     def why_offline(self) -> str | None:
         """Why the root that is there now may not be touched; None if it may.
@@ -129,6 +131,8 @@ class Upkeep:
         root = look_at_root(rules.root, rules.marker)
         if isinstance(root, Problem):
             raise RootOfflineError(f"{rules.root}: {root.detail}")
+        # Before the pass that covers every directory: what is mounted from now on is looked at for itself.
+        self._mounts = mounts_below(real_path(rules.root), read_mounts())
         self.watching = Watching(
             self.watch_rules,
             root,
@@ -139,6 +143,29 @@ class Upkeep:
         if self.watching.decision != self._decision:
             self._decision = self.watching.decision
             _LOG.info("watch", repository=rules.name, tier=self.watching.name, reason=self._decision.reason)
+
+    def notice_mounts(self) -> bool:
+        """Have what was mounted below the root meanwhile looked at: no event tells of it.
+
+        Returns:
+            Whether the watch has to be set up anew, because there is something now that it has to do otherwise.
+        """
+        rules, watching = self.repository.rules, self.watching
+        if watching is None or not rules.cross_mounts:
+            return False
+        try:
+            mounts = mounts_below(real_path(rules.root), read_mounts())
+        except OSError:
+            return False  # the root's own absence is for others to notice
+        before, self._mounts = self._mounts, mounts
+        new = [
+            path for path, mount in mounts.items() if before.get(path) != mount and mount.type not in PSEUDO_FILESYSTEMS
+        ]
+        for path in new:
+            _LOG.info("mounted", repository=rules.name, path=path, type=mounts[path].type)
+            self._dirty_set.add_subtree(path)
+        root = look_at_root(rules.root, rules.marker) if new else None
+        return isinstance(root, Root) and not watching.suits(root)
 
     def disarm(self) -> None:
         """Stop the watch."""

@@ -106,6 +106,10 @@ class Watching:
         """The watch itself, if there is one."""
         return self._observer.watcher if self._observer is not None and self.watches else None
 
+    def suits(self, root: Root) -> bool:
+        """Whether changes would be noticed in the same way if the watch were set up now."""
+        return self.refused or _decide(self.rules, root) == self.decision
+
     def stats(self) -> WatchStats | None:
         """How the watch stands; None where there is none."""
         watcher = self.watcher
