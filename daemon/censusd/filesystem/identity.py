@@ -7,16 +7,27 @@ recorded, and nothing is ever marked missing unless they are found again.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from struct import Struct
 from typing import Final
+from uuid import UUID
 
 from censusd.filesystem.mounts import Mount, mount_of, mounts_below, native, read_mounts, real_path
 from censusd.filesystem.problems import problem_of
 from censusd.model import Problem, ProblemKind
 
 _BY_UUID: Final = Path("/dev/disk/by-uuid")
+_UDEV: Final = Path("/run/udev/data")
+"""udev's database: a file for each device, whose lines ``E:`` are the device's properties."""
+
+_GETFSUUID: Final = 0x80111500
+_UUID: Final = Struct("=B16s")
+"""``struct fsuuid2``: how many bytes there are, and the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +144,44 @@ def _filesystem_id(path: Path, mount: Mount) -> str:
     if mount.is_remote:
         return f"source:{mount.type}:{mount.source}"
     found = path.stat()
-    uuid = _uuid_of(found.st_dev)
+    # To open something else than these may have effects.
+    plain = stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)
+    uuid = (_uuid_from_kernel(path) if plain else None) or _uuid_from_udev(found.st_dev)
     if uuid:
         return f"uuid:{uuid}"
     fsid = os.statvfs(path).f_fsid
     return f"fsid:{fsid:x}" if fsid else f"device:{os.major(found.st_dev)}:{os.minor(found.st_dev)}"
 
 
-def _uuid_of(device: int) -> str | None:
-    """The UUID of the file system on a block device, as udev knows it."""
+def _uuid_from_kernel(path: Path) -> str | None:
+    """The UUID of the file system that a directory or file is on, as Linux 6.9 and newer tell it.
+
+    The request is FS_IOC_GETFSUUID in <linux/fs.h>. Neither udev, which may come up later, nor /dev, which a service
+    may not see, is needed for it.
+    """
     try:
-        links = list(_BY_UUID.iterdir())
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    for link in links:
-        try:
-            if link.stat().st_rdev == device:
-                return link.name
-        except OSError:
-            continue
+    try:
+        answer = fcntl.ioctl(fd, _GETFSUUID, bytes(_UUID.size))
+    except OSError:
+        return None  # an older kernel, or a file system that has none
+    finally:
+        os.close(fd)
+    length, uuid = _UUID.unpack(answer)
+    return str(UUID(bytes=uuid)) if length == len(uuid) and any(uuid) else None
+
+
+def _uuid_from_udev(device: int) -> str | None:
+    """The UUID of the file system on a block device, as udev knows it."""
+    with suppress(OSError, ValueError):
+        for line in (_UDEV / f"b{os.major(device)}:{os.minor(device)}").read_text().splitlines():
+            if line.startswith("E:ID_FS_UUID="):
+                return line.partition("=")[2]
+    with suppress(OSError):
+        for link in _BY_UUID.iterdir():
+            with suppress(OSError):
+                if link.stat().st_rdev == device:
+                    return link.name
     return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from censusd.filesystem import identity
 from censusd.filesystem.identity import Root, RootIdentity, difference, look_at_root
 from censusd.filesystem.mounts import Mount
 from censusd.model import Problem, ProblemKind
@@ -56,6 +57,41 @@ def test_a_marker_vouches_for_the_root_but_not_for_what_is_mounted_below_it() ->
     assert why(seen(filesystem="uuid:other", inode=7, marker=True)) is None
     assert why(seen(filesystem="uuid:other", mounts={}, marker=True)) is not None
     assert why(seen(empty=True, marker=True)) == "it is empty, and was not"
+
+
+def _two_file_systems(scratch: str) -> None:
+    root = Path(scratch)
+    found = []
+    for _ in range(2):
+        mount("tmpfs", root)
+        seen = look_at_root(root)
+        assert isinstance(seen, Root)
+        assert look_at_root(root) == seen
+        found.append(seen.identity.filesystem)
+        unmount(root)
+    assert len(set(found)) == 2
+    if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 9):
+        assert all(each.startswith("uuid:") for each in found)
+
+
+def test_two_file_systems_in_one_place_are_two(tmp_path: Path) -> None:
+    privately(_two_file_systems, tmp_path)
+
+
+def test_udev_is_asked_where_the_kernel_does_not_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_uuid_from_kernel", lambda _: None)
+    for name in ("_UDEV", "_BY_UUID"):
+        monkeypatch.setattr(identity, name, tmp_path / name)
+    device = tmp_path.stat().st_dev
+    seen = look_at_root(tmp_path)
+    assert isinstance(seen, Root)
+    assert not seen.identity.filesystem.startswith("uuid:")
+    (tmp_path / "_UDEV").mkdir()
+    about = tmp_path / "_UDEV" / f"b{os.major(device)}:{os.minor(device)}"
+    about.write_text("S:disk/by-uuid/1234-ABCD\nE:ID_FS_TYPE=vfat\nE:ID_FS_UUID=1234-ABCD\n")
+    seen = look_at_root(tmp_path)
+    assert isinstance(seen, Root)
+    assert seen.identity.filesystem == "uuid:1234-ABCD"
 
 
 def test_a_root_is_what_it_is(tmp_path: Path) -> None:
