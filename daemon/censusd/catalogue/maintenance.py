@@ -6,7 +6,10 @@ repository's rows for each batch of a pass.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
+
+from psycopg import sql
 
 from censusd.catalogue.connection import Catalogue
 
@@ -15,30 +18,29 @@ _LEAST: Final = 1_000
 _SHARE: Final = 0.2
 
 
-def analyze(catalogue: Catalogue) -> None:
+def analyze(catalogue: Catalogue, tables: Collection[str] = _TABLES) -> None:
     """Have PostgreSQL look at the large tables: some tenths of a second, whatever their size.
 
     Raises:
         CatalogueError: the database refused, or is away.
     """
     with catalogue.session() as connection:
-        connection.execute(f"ANALYZE {', '.join(_TABLES)}")
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.SQL(", ").join(map(sql.Identifier, tables))))
 
 
-def analyze_if_stale(catalogue: Catalogue) -> bool:
-    """The same, if a large share of the rows has changed since the last time. Says whether it was done.
+def analyze_if_stale(catalogue: Catalogue) -> list[str]:
+    """The same, of those of which a large share of the rows has changed since the last time. Says which these were.
 
     Raises:
         CatalogueError: the database refused, or is away.
     """
     with catalogue.transaction() as cursor:
         cursor.execute(
-            "SELECT max(n_mod_since_analyze::float8 / greatest(n_live_tup, %s)) FROM pg_stat_user_tables "
-            "WHERE relname = ANY(%s) AND n_mod_since_analyze > %s",
-            (_LEAST, list(_TABLES), _LEAST),
+            "SELECT relname FROM pg_stat_user_tables WHERE relname = ANY(%s) AND n_mod_since_analyze > %s "
+            "AND n_mod_since_analyze > %s * greatest(n_live_tup, %s) ORDER BY relname",
+            (list(_TABLES), _LEAST, _SHARE, _LEAST),
         )
-        row = cursor.fetchone()
-    stale = bool(row and row[0] and row[0] > _SHARE)
+        stale = [name for (name,) in cursor]
     if stale:
-        analyze(catalogue)
+        analyze(catalogue, stale)
     return stale

@@ -17,8 +17,8 @@ from typing import Final
 from censusd.model import STRETCH_DIGEST, WHOLE_DIGEST, FileEntry, Listing, unpack
 
 BEFORE_ALL: Final = ""
-AFTER_ALL: Final = "\U0010ffff" * 256
-"""Greater than every name, which has 255 bytes at the most."""
+AFTER_ALL: Final = "\U0010ffff" * 64
+"""Greater than every name, which has 255 bytes at the most: no more than 63 of these."""
 
 
 @dataclass(slots=True)
