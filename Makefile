@@ -23,7 +23,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
 export MYPY_CACHE_DIR := $(VENV)/cache/mypy
 export RUFF_CACHE_DIR := $(VENV)/cache/ruff
 
-.PHONY: help setup run test test-system bench lint format lock install uninstall deb clean
+.PHONY: help setup run test test-system bench lint format generate lock install uninstall deb clean
 
 help: ## Say what can be made (this text)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -55,6 +55,9 @@ lint: setup ## Check style, types and who imports whom
 format: setup ## Put the code into the house style
 	"$$VENV/bin/ruff" check --fix-only
 	"$$VENV/bin/ruff" format
+
+generate: setup ## Write what is made from declarations: the dashboards, docs/metrics.md, a man page
+	@"$$VENV/bin/python" .ci/generate.py $(ARGS)
 
 lock: ## Write the lock files anew; ARGS=--upgrade for the newest versions
 	@.ci/lock $(ARGS)

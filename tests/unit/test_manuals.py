@@ -35,7 +35,7 @@ def of(*languages: str) -> list[Block]:
 
 def test_the_page_on_the_configuration_is_what_its_declaration_says() -> None:
     page = DOCS / "man" / "censusd.toml.5"
-    assert page.read_text() == configuration_page(), "write it anew: .venv/bin/python .ci/generate.py"
+    assert page.read_text() == configuration_page(), "run make generate"
 
 
 def test_every_key_stands_under_its_table() -> None:

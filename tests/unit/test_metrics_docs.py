@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def test_the_page_is_the_one_that_is_generated() -> None:
-    assert PAGE.read_text() == metrics_page(), "run .ci/generate.py"
+    assert PAGE.read_text() == metrics_page(), "run make generate"
 
 
 def test_every_metric_is_on_the_page() -> None:
