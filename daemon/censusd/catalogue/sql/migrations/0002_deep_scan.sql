@@ -22,7 +22,7 @@ COMMENT ON TABLE deep_scan_claims IS 'files that a worker is at, that are to be 
 COMMENT ON COLUMN deep_scan_claims.change_number IS
     'of the file when this was written: once the file has a newer one, attempts and quarantine are void';
 COMMENT ON COLUMN deep_scan_claims.lease_expires_at IS 'null: nobody is at it; in the past: its worker is gone';
-COMMENT ON COLUMN deep_scan_claims.put_off IS 'how often running the file was not the version on record';
+COMMENT ON COLUMN deep_scan_claims.put_off IS 'how often running the file was not the version on record, or its worker''s lease ran out';
 COMMENT ON COLUMN deep_scan_claims.keeps_hash IS 'only the metadata is to be read again; the hash on record is right';
 
 CREATE TABLE deep_scan_extractors (
