@@ -174,7 +174,7 @@ class Application:
             f"{loop.name}: no answer from a disk or the database for {loop.age:.0f} s"
             for loop in self.heartbeats.waiting()
         )
-        return "; ".join(parts) or "no repositories"
+        return "; ".join(parts) or ("no repositories" if self._prepared else "starting")
 
     def is_alive(self) -> bool:
         """Whether every loop runs and none is hung."""
