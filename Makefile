@@ -17,6 +17,9 @@ REVISION := 1
 # More arguments for the tool behind a target, as in: make test ARGS="-k names -x"
 ARGS :=
 
+# How many processes run tests: half as many again as there are cores, since many tests wait for something; at most 8.
+TESTERS := $(shell n=$$(nproc); n=$$((n + (n + 1) / 2)); echo $$((n > 8 ? 8 : n)))
+
 override VENV := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))
 export VENV PYTHON STATE REPO PREFIX DESTDIR REVISION
 export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
@@ -35,7 +38,7 @@ run: setup ## Run the daemon on a sample library, or on yours: make run REPO="/p
 	@exec .ci/start
 
 test: setup ## Run the fast tests, with a real PostgreSQL
-	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -n logical --maxprocesses 8 \
+	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -n $(TESTERS) --dist worksteal \
 	    -m "not system and not slow" $(ARGS)
 
 test-system: setup ## Run what needs root: the daemon under a real systemd, real mounts, a real Prometheus

@@ -274,7 +274,8 @@ def test_an_interrupted_initdb_leaves_nothing(tmp_path: Path) -> None:
     with Holder(tmp_path) as holder:
         eventually(lambda: list(tmp_path.glob("postgresql/*.initdb-*/base")), "initdb at work")
         holder.kill()
-    assert not list(tmp_path.glob("postgresql/*/postmaster.pid"))
+    # Of the cluster, that is; what initdb itself runs may have left one in its own directory.
+    assert not list(tmp_path.glob("postgresql/[0-9][0-9]/postmaster.pid"))
     with EmbeddedServer.start(tmp_path, settings=FAST) as server:
         assert query(server, "SELECT 1") == 1
     assert not list(tmp_path.glob("postgresql/*.initdb-*"))

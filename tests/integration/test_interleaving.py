@@ -262,12 +262,13 @@ def test_a_storm_during_passes(tmp_path: Path, catalogue: Catalogue, seed: int) 
 def test_stopped_and_started_in_a_storm(tmp_path: Path, catalogue: Catalogue, seed: int) -> None:
     library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", debounce=0.01)
     (library.root / "anchor").touch()
+    pause = threading.Event()
     with Storm(library.root, tmp_path / "outside", seed) as storm:
         for number in range(8):
             library.start_at_once()
             seen = storm.count
             while storm.count < seen + 15 * number:
-                library.first_pass.wait(0.001)
+                pause.wait(0.001)
             library.stop()
             assert library.query("SELECT count(*) FROM sync_operations WHERE status = 'running'") == [(0,)]
     with living(library):

@@ -84,14 +84,14 @@ def test_connections_that_break_off_at_any_moment(
     library: LivingLibrary, shaky: Database, tmp_path: Path, seed: int
 ) -> None:
     library.start()
-    cut = 0
+    cut, pause = 0, threading.Event()
     with Storm(library.root, tmp_path / "outside", seed) as storm:
         for number in range(15):
             seen = storm.count
             if number % 4 == 0:
                 threading.Thread(target=_try, args=(library.look,)).start()
             while storm.count < seen + 13:
-                library.first_pass.wait(0.0007 * number)
+                pause.wait(0.0007 * (number + 1))
             cut += shaky.cut()
     assert cut
     again(library.sync)
