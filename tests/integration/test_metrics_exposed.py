@@ -74,7 +74,8 @@ def test_the_values_say_what_is_on_disk(daemon: DaemonProcess) -> None:
         (daemon.directory / "tree" / "b.txt").write_text("bb")
         daemon.sync("photos")
         assert value("censusd_changes_total", change="added") == 2
-        assert value("censusd_event_to_commit_seconds_count") == 1
+        # Creating and closing it may fall into two commits.
+        assert value("censusd_event_to_commit_seconds_count") in {1, 2}
         assert 0.02 <= value("censusd_event_to_commit_seconds_sum") < 10
         until(lambda: value("censusd_repository_phase", phase="watching") == 1)
         assert value("censusd_repository_owned") == 1

@@ -303,6 +303,7 @@ class Duty:
         """The root is not the one on record: touch nothing, and wait for it."""
         if self._standing.phase is not Phase.OFFLINE:
             _LOG.warning("offline", repository=self._name, why=reason)
+        self.upkeep.forget_root()
         self._standing.say(Phase.OFFLINE, reason)
         self._owed = None
         self._next_poll = None

@@ -119,6 +119,10 @@ class Upkeep:
             self._recorded_root = RecordedRoot.of(self.repository)
         return self._recorded_root.why_offline(self.repository.rules)
 
+    def forget_root(self) -> None:
+        """Ask the catalogue again what the root is: what is remembered of it may be older than what is on record."""
+        self._recorded_root = None
+
     def arm(self) -> None:
         """Set the watch up, if it is not; the next complete pass covers every directory.
 
@@ -267,8 +271,6 @@ class Upkeep:
 
     def set_state(self, state: RepositoryState, reason: str | None = None) -> None:
         """Record what is believed of the repository."""
-        # What made it so may be newer than what is remembered of the root.
-        self._recorded_root = None
         with self.repository.catalogue.transaction() as cursor:
             repositories.begin_write(cursor, self.repository.lease)
             repositories.set_state(cursor, self.repository.lease, state, reason)
