@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from censusd.config.rendering import ABOUT, ABOUT_REPOSITORY, EXAMPLES, explanation, literal, own_settings
-from censusd.config.schema import TABLES, Setting, settings_of
+from censusd.config.schema import TABLES
+from censusd.config.settings import Setting, settings_of
 
 _HEAD: Final = r"""
-.\" Made from daemon/censusd/config/schema.py by .ci/generate.py: change it there.
+.\" Made from the declarations in daemon/censusd/config by .ci/generate.py: change it there.
 .TH CENSUSD.TOML 5 2026-11-21 censusd "censusd manual"
 .nr HY 0
 .ad l

@@ -18,7 +18,8 @@ import pytest
 from censusd.cli import censusctl, daemon
 from censusd.config import load
 from censusd.config.rendering import own_settings
-from censusd.config.schema import TABLES, settings_of
+from censusd.config.schema import TABLES
+from censusd.config.settings import settings_of
 from generators.configuration_page import configuration_page
 from tests.tools.manuals import CHECKOUT, DOCS, MAN_PAGES, PAGES, Block, blocks, commands, plain, prose
 

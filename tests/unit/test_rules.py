@@ -10,7 +10,8 @@ from dataclasses import fields
 import pytest
 
 from censusd.cli.censusctl import _parser as parser
-from censusd.config.schema import TABLES, RepositoryConfig
+from censusd.config.repository import RepositoryConfig
+from censusd.config.schema import TABLES
 from tests.tools import plain_yaml, promql, rule_files
 from tests.tools.metrics import Family, declared
 from tests.tools.rule_files import PROMETHEUS, Rule

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from censusd.config.documents import DEFAULT_FILE
     from censusd.config.loading import load
     from censusd.config.rendering import describe
+    from censusd.config.repository import RepositoryConfig, RepositorySettings
     from censusd.config.schema import (
         Config,
         ControlConfig,
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
         DeepScanConfig,
         DescribeConfig,
         HttpConfig,
-        RepositoryConfig,
-        RepositorySettings,
     )
     from censusd.config.secret import Secret, holds_password, parse_dsn
 
@@ -46,7 +45,7 @@ __all__ = [
     "parse_dsn",
 ]
 
-_MODULES: Final = ("documents", "access", "secret", "schema", "changes", "loading", "rendering")
+_MODULES: Final = ("documents", "access", "secret", "repository", "schema", "changes", "loading", "rendering")
 
 
 def __getattr__(name: str) -> Any:

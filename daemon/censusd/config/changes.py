@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from censusd.config.reading import REPOSITORY
-from censusd.config.schema import DEFAULTS, TABLES, Config, Table, settings_of
+from censusd.config.schema import DEFAULTS, TABLES, Config
+from censusd.config.settings import Table, settings_of
 
 
 class ChangeKind(StrEnum):

@@ -16,8 +16,10 @@ from pathspec import GitIgnoreSpec
 from censusd.config.documents import Document
 from censusd.config.places import Place, look_at, overlaps
 from censusd.config.reading import REPOSITORY, Given, Reading
-from censusd.config.schema import DEFAULTS, TABLES, DescribeConfig, RepositoryConfig, Table, settings_of
+from censusd.config.repository import RepositoryConfig
+from censusd.config.schema import DEFAULTS, TABLES, DescribeConfig
 from censusd.config.secret import holds_password
+from censusd.config.settings import Table, settings_of
 from censusd.config.words import printable
 from censusd.errors import Fault
 from censusd.filesystem.ignore import DEFAULT_PATTERNS

@@ -15,6 +15,7 @@ from censusd.config.documents import read_documents
 from censusd.config.kinds import Kind
 from censusd.config.locations import UNSET, runtime_directory, state_directory
 from censusd.config.reading import REPOSITORY, Given, Reading, read
+from censusd.config.repository import RepositoryConfig, RepositorySettings
 from censusd.config.schema import (
     DEFAULTS,
     Config,
@@ -24,11 +25,9 @@ from censusd.config.schema import (
     DeepScanConfig,
     DescribeConfig,
     HttpConfig,
-    RepositoryConfig,
-    RepositorySettings,
-    settings_of,
 )
 from censusd.config.secret import Secret
+from censusd.config.settings import settings_of
 from censusd.config.words import printable
 from censusd.errors import ConfigurationError, Fault
 

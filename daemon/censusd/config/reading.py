@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from censusd.config.documents import Document
-from censusd.config.schema import TABLES, RepositoryConfig, Setting, settings_of
+from censusd.config.repository import RepositoryConfig
+from censusd.config.schema import TABLES
+from censusd.config.settings import Setting, settings_of
 from censusd.config.words import printable, shortened, shown, suggestion
 from censusd.errors import Fault
 

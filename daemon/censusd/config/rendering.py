@@ -12,17 +12,10 @@ from typing import Any, Final
 
 from censusd.config.kinds import text_literal
 from censusd.config.reading import REPOSITORY
-from censusd.config.schema import (
-    DEFAULTS,
-    TABLES,
-    Config,
-    RepositoryConfig,
-    RepositorySettings,
-    Setting,
-    Table,
-    settings_of,
-)
+from censusd.config.repository import RepositoryConfig, RepositorySettings
+from censusd.config.schema import DEFAULTS, TABLES, Config
 from censusd.config.secret import Secret
+from censusd.config.settings import Setting, Table, settings_of
 
 _WIDTH: Final = 90
 

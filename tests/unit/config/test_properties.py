@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from censusd.config import Config, describe, differences, load
-from censusd.config.schema import TABLES, RepositoryConfig, settings_of
+from censusd.config.repository import RepositoryConfig
+from censusd.config.schema import TABLES
+from censusd.config.settings import settings_of
 from censusd.errors import ConfigurationError, Fault
 
 ENVIRON = {"STATE_DIRECTORY": "/var/lib/censusd", "RUNTIME_DIRECTORY": "/run/censusd"}

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from censusd.config import describe
-from censusd.config.schema import TABLES, RepositoryConfig, settings_of
+from censusd.config.repository import RepositoryConfig
+from censusd.config.schema import TABLES
+from censusd.config.settings import settings_of
 from tests.unit.config.conftest import Load
 
 CHECKOUT = Path(__file__).resolve().parents[3]
