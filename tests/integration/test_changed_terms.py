@@ -12,7 +12,9 @@ import pytest
 from censusd.catalogue.connection import Catalogue
 from censusd.model import Scope, Trigger
 from censusd.sync.requests import Kind, Request
+from censusd.sync.standing import Phase
 from tests.tools.living import DEADLINE, LivingLibrary, living
+from tests.tools.waiting import until
 
 
 @pytest.fixture
@@ -55,3 +57,20 @@ def test_what_an_ignore_file_of_another_name_rules_is_walked_however_much_else_c
     dirty_set.add_scope(Scope(names={"d": {"rules": False, **dict.fromkeys(map(str, range(5000)), False)}}))
     library.sync()
     assert library.records().keys() == {"d/rules"}
+
+
+def test_terms_that_changed_while_another_daemon_was_the_owner_hold_after_it(
+    library: LivingLibrary, tmp_path: Path
+) -> None:
+    other = LivingLibrary(library.root, library.catalogue, tmp_path / "other-cookies", debounce=0.05, lease_ttl=1.0)
+    other.terms = replace(other.terms, owner=f"elsewhere-{other.terms.owner}")
+    other.start_at_once()
+    try:
+        until(lambda: other.worker.phase is Phase.STANDBY)
+        rules, watch = replace(other.terms.rules, ignore_file="rules"), replace(other.terms.watch, debounce=0.07)
+        other.worker.reconfigure(replace(other.terms, rules=rules, watch=watch))
+        library.stop()
+        until(lambda: other.worker.phase is Phase.WATCHING)
+        assert (other.worker.dirty_set.rules_file, other.worker.dirty_set.quiet) == ("rules", 0.07)
+    finally:
+        other.stop()

@@ -77,9 +77,9 @@ class Duty:
 
     def __init__(self, repository: Repository, terms: Terms, standing: Standing, inbox: Inbox, calls: Calls) -> None:
         self._name = repository.rules.name
-        self._terms = terms
         self._standing = standing
         self._dirty_set, self._requests = inbox.dirty_set, inbox.requests
+        self._take(terms)
         self._calls = calls
         self._owed: Trigger | None = Trigger.STARTUP
         self._look_at_root = 0.0
@@ -109,9 +109,8 @@ class Duty:
 
     def change_terms(self, terms: Terms) -> None:
         """Work on other terms from now on."""
-        old, self._terms = self._terms, terms
-        self._dirty_set.quiet, self._dirty_set.max_latency = terms.watch.debounce, terms.watch.max_latency
-        self._dirty_set.rules_file = terms.rules.ignore_file
+        old = self._terms
+        self._take(terms)
         self.upkeep.change_rules(terms.rules, terms.watch)
         if terms.rules != old.rules or self.upkeep.watching is None:
             self.owe(Trigger.MANUAL)
@@ -313,6 +312,11 @@ class Duty:
         except CensusError as error:
             _LOG.warning("could not record that it is offline", repository=self._name, why=str(error))
         self._look_at_root = time.monotonic() + _ROOT_EVERY
+
+    def _take(self, terms: Terms) -> None:
+        self._terms = terms
+        self._dirty_set.quiet, self._dirty_set.max_latency = terms.watch.debounce, terms.watch.max_latency
+        self._dirty_set.rules_file = terms.rules.ignore_file
 
     def _root_changed(self) -> None:
         self._look_at_root = 0.0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -136,7 +137,7 @@ class Upkeep:
         if isinstance(root, Problem):
             raise RootOfflineError(f"{rules.root}: {root.detail}")
         # Before the pass that covers every directory: what is mounted from now on is looked at for itself.
-        self._mounts = mounts_below(real_path(rules.root), read_mounts())
+        self._mounts = _mounts_below(rules.root)
         self.watching = Watching(
             self.watch_rules,
             root,
@@ -157,10 +158,7 @@ class Upkeep:
         rules, watching = self.repository.rules, self.watching
         if watching is None or not rules.cross_mounts:
             return False
-        try:
-            mounts = mounts_below(real_path(rules.root), read_mounts())
-        except OSError:
-            return False  # the root's own absence is for others to notice
+        mounts = _mounts_below(rules.root)
         before, self._mounts = self._mounts, mounts
         new = [
             path for path, mount in mounts.items() if before.get(path) != mount and mount.type not in PSEUDO_FILESYSTEMS
@@ -347,3 +345,11 @@ class Upkeep:
         else:
             self.look_again_at, self._look_again_after = None, _FIRST_LOOK_AGAIN
         return paths
+
+
+def _mounts_below(root: Path) -> dict[str, Mount]:
+    """The mounts below a root, by relative path; none where it is not there, which is for others to notice."""
+    try:
+        return mounts_below(real_path(root), read_mounts())
+    except OSError:
+        return {}

@@ -63,12 +63,7 @@ class Worker:
     ) -> None:
         self._wake = threading.Event()
         self.terms = terms
-        self.dirty_set = DirtySet(
-            quiet=terms.watch.debounce,
-            max_latency=terms.watch.max_latency,
-            rules_file=terms.rules.ignore_file,
-            on_first=self._wake.set,
-        )
+        self.dirty_set = DirtySet(on_first=self._wake.set)
         self._catalogue = catalogue
         self._beat = beat
         self._on_pass = on_pass
