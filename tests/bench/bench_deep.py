@@ -38,7 +38,8 @@ from censusd.sync.reconciler import Reconciler
 from tests.tools import pictures, tiny_files
 from tests.tools.daemon import DaemonProcess
 from tests.tools.library import take
-from tests.tools.scanning import scanning, site, statements_of_batches, wait_until
+from tests.tools.scanning import scanning, site, statements_of_batches
+from tests.tools.waiting import until
 
 
 def number(name: str, default: int) -> int:
@@ -127,7 +128,7 @@ def deep_scan(repository: Repository) -> float:
     """Seconds in which everything is looked at and committed, by worker processes that have been started before."""
     rules = ScanRules(idle=IdleRules(enabled=False))
     with scanning(repository.catalogue, site(repository.rules.root, "bench"), rules=rules) as scanner:
-        wait_until(lambda: scanner.has_begun("bench"))
+        until(lambda: scanner.has_begun("bench"))
         demand = scanner.demand("bench", "")
         taken = seconds(lambda: demand.wait(3600))
     with repository.catalogue.transaction() as cursor:
@@ -267,7 +268,7 @@ def latency(bench: Bench) -> None:
                     return int(next(connection.execute("SELECT count(*) FROM files WHERE scan_phase = 0"))[0])
 
                 before = waiting()
-                wait_until(lambda: waiting() < before)
+                until(lambda: waiting() < before)
                 during = latencies(dsn, root / "elsewhere", waiting)
             daemon.stop()
     for what, taken, aim in (

@@ -23,6 +23,7 @@ from censusd.catalogue.embedded import EmbeddedServer
 from censusd.catalogue.embedded_binaries import locate_binaries
 from tests.tools.daemon import DaemonProcess
 from tests.tools.tiny_files import jpeg, landscape
+from tests.tools.waiting import until
 
 FILES = int(os.environ.get("FILES", "200000"))
 PER_DIRECTORY = int(os.environ.get("FILES_PER_DIRECTORY", "50"))
@@ -42,13 +43,10 @@ def make_tree(root: Path) -> None:
             (directory / f"IMG_{number:07}.xyz").write_bytes(os.urandom(200))
 
 
-def wait_until(is_over: Callable[[], bool], daemon: DaemonProcess) -> float:
-    """Wait, and say for how many seconds."""
+def seconds_until(is_over: Callable[[], bool], daemon: DaemonProcess) -> float:
+    """Wait, and say for how long."""
     began = time.monotonic()
-    while not is_over():
-        if time.monotonic() > began + _DEADLINE:
-            raise TimeoutError(daemon.log_text())
-        time.sleep(0.2)
+    until(is_over, daemon.log_text, within=_DEADLINE)
     return time.monotonic() - began
 
 
@@ -85,14 +83,14 @@ def say_memory(daemon: DaemonProcess) -> None:
 
 def measure(daemon: DaemonProcess, connection: Connection[Any], dump: Path) -> None:
     """The figures of one tree, from the first pass on."""
-    seconds = wait_until(lambda: "quick_scan" in daemon.log_text(), daemon)
+    seconds = seconds_until(lambda: "quick_scan" in daemon.log_text(), daemon)
     print(f"first pass: {seconds:.1f} s")
     say_memory(daemon)
     say_sizes("after the first pass", connection)
     began = time.monotonic()
     daemon.ctl("deep-scan", "tree")
     left = "SELECT NOT EXISTS (SELECT FROM files WHERE scan_phase = 0)"
-    wait_until(lambda: connection.execute(left).fetchone() == (True,), daemon)
+    seconds_until(lambda: connection.execute(left).fetchone() == (True,), daemon)
     print(f"\ndeep scan: {time.monotonic() - began:.1f} s")
     say_memory(daemon)
     say_sizes("after the deep scan", connection)

@@ -14,7 +14,8 @@ from censusd.deepscan.scanner import Scanner
 from censusd.model import Trigger
 from censusd.sync.requests import Kind, Request
 from tests.tools.living import LivingLibrary, living
-from tests.tools.scanning import RULES, scanning, site, wait_until
+from tests.tools.scanning import RULES, scanning, site
+from tests.tools.waiting import until
 
 FAMILIES = ("tests.tools.hostile:Poet",)
 
@@ -36,9 +37,9 @@ class Home:
     def settle(self) -> None:
         """Everything on disk is on record, and looked at, and compared."""
         self.library.sync()
-        wait_until(lambda: not self.library.query("SELECT id FROM files WHERE scan_phase = 0 AND state = 0"))
+        until(lambda: not self.library.query("SELECT id FROM files WHERE scan_phase = 0 AND state = 0"))
         ((change,),) = self.library.query("SELECT change_number FROM repositories")
-        wait_until(lambda: self.scanner._sites["library"].compared >= change)
+        until(lambda: self.scanner._sites["library"].compared >= change)
         self.library.sync()
 
     def ids(self) -> dict[str, int]:

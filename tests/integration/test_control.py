@@ -13,8 +13,9 @@ from censusd.filesystem.names import text_of
 from censusd.model import FileState, Problem, ProblemKind, ScanPhase
 from censusd.service.collector import Totals
 from censusd.sync.standing import Phase
-from tests.tools.control_room import ControlRoom, busy, eventually
+from tests.tools.control_room import ControlRoom, busy
 from tests.tools.living import LivingLibrary
+from tests.tools.waiting import until
 
 # Questions -----------------------------------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ def test_status_tells_how_a_repository_stands(room: ControlRoom, photos: LivingL
 def test_status_shows_a_pass_under_way(room: ControlRoom, photos: LivingLibrary, database: str) -> None:
     with busy(database, "photos"):
         room.ctl("scan", "photos", "--verify")
-        eventually(lambda: room.status("photos")["pass"])
+        until(lambda: room.status("photos")["pass"])
         assert room.status("photos")["phase"] == "scanning"
         assert "looking at /" in room.ctl("status")[0]
     room.ctl("sync", "photos")
@@ -60,7 +61,7 @@ def test_status_shows_who_else_owns_a_repository(room: ControlRoom, photos: Livi
         standby = other.add("photos", start=False)
         standby.terms = replace(standby.terms, owner="elsewhere/7/boot/namespace/1", rules=photos.terms.rules)
         standby.start_at_once()
-        eventually(lambda: standby.worker.phase is Phase.STANDBY)
+        until(lambda: standby.worker.phase is Phase.STANDBY)
         one = other.status("photos")
         assert (one["phase"], one["owned"], one["level"]) == ("standby", False, "idle")
         assert one["owner"].endswith(f"(process {os.getpid()})")
@@ -253,14 +254,14 @@ def test_a_path_on_disk_does_for_a_place(room: ControlRoom, photos: LivingLibrar
 
 def test_a_scan_that_is_not_waited_for_is_made(room: ControlRoom, photos: LivingLibrary) -> None:
     assert room.ctl("scan")[0] == "photos: / will be looked at\n"
-    eventually(lambda: len(room.get("/v1/history?repository=photos")["operations"]) == 2)
+    until(lambda: len(room.get("/v1/history?repository=photos")["operations"]) == 2)
 
 
 def test_scanning_everything_tells_of_each_repository(room: ControlRoom, photos: LivingLibrary) -> None:
     gone = room.add("gone", start=False)
     gone.root.rmdir()
     gone.start_at_once()
-    eventually(lambda: gone.worker.phase is Phase.OFFLINE)
+    until(lambda: gone.worker.phase is Phase.OFFLINE)
     out, err = room.ctl("scan", "--wait", code=1)
     assert out.startswith("photos: nothing changed; 3 files in 3 directories")
     assert err.startswith("censusctl: gone is offline: ")
@@ -268,7 +269,7 @@ def test_scanning_everything_tells_of_each_repository(room: ControlRoom, photos:
 
 def test_an_offline_repository_is_left_alone_until_it_is_back(room: ControlRoom, photos: LivingLibrary) -> None:
     photos.root.rename(photos.root.with_name("elsewhere"))
-    eventually(lambda: room.status("photos")["state"] == "offline")
+    until(lambda: room.status("photos")["state"] == "offline")
     one = room.status("photos")
     assert (one["phase"], one["level"]) == ("offline", "trouble")
     assert "there is nothing at this path" in one["why"]
@@ -278,7 +279,7 @@ def test_an_offline_repository_is_left_alone_until_it_is_back(room: ControlRoom,
         assert answer.json["error"].startswith("photos is offline: ")
         assert "release photos" in answer.json["hint"]
     photos.root.with_name("elsewhere").rename(photos.root)
-    eventually(lambda: room.status("photos")["phase"] == "watching")
+    until(lambda: room.status("photos")["phase"] == "watching")
     room.ctl("sync", "photos")
 
 
@@ -286,11 +287,11 @@ def test_another_root_can_be_accepted(room: ControlRoom, photos: LivingLibrary) 
     photos.root.rename(photos.root.with_name("old"))
     photos.root.mkdir()
     (photos.root / "other").write_text("x")
-    eventually(lambda: room.status("photos")["phase"] == "offline")
+    until(lambda: room.status("photos")["phase"] == "offline")
     out, _ = room.ctl("release", "photos", "--wait")
     assert out.startswith("photos: released; +1 -3; ")
     assert room.names("photos") == ["other"]
-    eventually(lambda: room.status("photos")["phase"] == "watching")
+    until(lambda: room.status("photos")["phase"] == "watching")
 
 
 def test_held_deletions_can_be_let_through(room: ControlRoom) -> None:

@@ -16,9 +16,10 @@ from censusd.deepscan.idle import Condition, IdleRules
 from censusd.deepscan.scanner import Scanner
 from censusd.service.backlogs import Backlogs
 from censusd.service.status import deep_scan_status
-from tests.tools.control_room import DEADLINE, ControlRoom, eventually
+from tests.tools.control_room import DEADLINE, ControlRoom
 from tests.tools.living import LivingLibrary
 from tests.tools.scanning import NEVER_IDLE, RULES, scanning, sha256, site
+from tests.tools.waiting import until
 
 ASKED = replace(RULES, idle=NEVER_IDLE)
 """Only what is asked for is looked at."""
@@ -73,9 +74,9 @@ def test_a_file_a_directory_and_everything(room: ControlRoom, photos: LivingLibr
 def test_what_is_not_waited_for_is_done(room: ControlRoom, photos: LivingLibrary) -> None:
     with deep(room, photos):
         assert room.ctl("deep-scan", "photos:a") == ("photos:a/: 2 files (3 B) will be read\n", "")
-        eventually(lambda: known(room) == {"a/b/two.txt", "a/one.txt"})
+        until(lambda: known(room) == {"a/b/two.txt", "a/one.txt"})
         assert room.ask("POST", "/v1/deep-scan", {}).json["scans"][0]["asked"] == 1
-        eventually(lambda: len(known(room)) == 3)
+        until(lambda: len(known(room)) == 3)
 
 
 @pytest.mark.parametrize("order", ["deep-scan", "retry"])
@@ -132,7 +133,7 @@ def test_another_workers_files_are_waited_for(room: ControlRoom, photos: LivingL
             "censusctl: photos:a is not done in time; the work goes on; censusctl status shows how far it is\n"
         )
         process = room.start_ctl("deep-scan", "photos", "--wait")
-        eventually(lambda: room.controls._orders._waiting.taken == 1)
+        until(lambda: room.controls._orders._waiting.taken == 1)
         claim(room, "worker = NULL, lease_expires_at = NULL, retry_at = NULL, quarantined_at = NULL, attempts = 0")
         out, err_bytes = process.communicate(timeout=DEADLINE)
         assert out.startswith(b"photos: 3 files read, 6 B hashed, "), err_bytes
@@ -143,7 +144,7 @@ def test_waiting_ends_when_the_daemon_stops(room: ControlRoom, photos: LivingLib
     with deep(room, photos):
         claim(room, "worker = 'elsewhere/1/2/3/4', lease_expires_at = now() + interval '1 hour', claimed_at = now()")
         process = room.start_ctl("deep-scan", "photos", "--wait")
-        eventually(lambda: room.controls._orders._waiting.taken == 1)
+        until(lambda: room.controls._orders._waiting.taken == 1)
         room.unix.close()
         assert process.communicate(timeout=DEADLINE) == (b"", b"censusctl: the daemon is being stopped\n")
 
@@ -186,7 +187,7 @@ def test_status_tells_how_the_deep_scan_stands(room: ControlRoom, photos: Living
     with deep(room, photos, on_demand=("a/b",)):
         room.overview["queues"] = counted(room)
         claim(room, "worker = 'elsewhere/7/2/3/4', lease_expires_at = now() + interval '1 hour', claimed_at = now()")
-        eventually(lambda: room.get("/v1/status")["deep_scan"]["condition"] == "changes")
+        until(lambda: room.get("/v1/status")["deep_scan"]["condition"] == "changes")
         status = room.get("/v1/status")["deep_scan"]
         assert "files are being changed" in status["why"]
         assert (status["backlog"], status["backlog_bytes"], status["given_up"], status["in_flight"]) == (2, 4, 0, 0)
@@ -207,7 +208,7 @@ def test_without_the_database_it_is_the_database_that_holds_it_back(room: Contro
     for rules, condition in ((RULES, "database"), (replace(RULES, idle=IdleRules(enabled=False)), "off")):
         with scanning(room.catalogue, site(photos.root, "photos"), rules=rules) as scanner:
             expected = Condition.OFF if condition == "off" else Condition.NOTHING
-            eventually(partial(stands_at, scanner, expected))
+            until(partial(stands_at, scanner, expected))
             status = deep_scan_status(scanner, {}, {}, {}, "it is away")
             assert status is not None
             assert status["condition"] == condition
@@ -224,7 +225,7 @@ def test_the_backlog_is_counted_again_when_something_may_have_changed(room: Cont
         backlogs.count()
         return backlogs.queues()["photos"].given_up
 
-    eventually(lambda: given_up() == 3)
+    until(lambda: given_up() == 3)
     room.sites.clear()
     backlogs.count()
     assert backlogs.queues() == {}
@@ -265,7 +266,7 @@ def test_deep_scans_wait_in_the_same_room_as_scans(room: ControlRoom, photos: Li
         asking = [threading.Thread(target=ask_and_wait, args=(room,)) for _ in range(16)]
         for one in asking:
             one.start()
-        eventually(lambda: room.controls._orders._waiting.taken == 16)
+        until(lambda: room.controls._orders._waiting.taken == 16)
         answer = room.ask("POST", "/v1/repositories/photos/scan", {"wait": True})
         assert (answer.code, answer.json["error"]) == (503, "16 requests are waiting for scans already")
         claim(room, "quarantined_at = now(), lease_expires_at = NULL, worker = NULL")

@@ -14,8 +14,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from censusd.catalogue.connection import Catalogue
 from censusd.sync.standing import Phase
-from tests.tools.control_room import ControlRoom, eventually
+from tests.tools.control_room import ControlRoom
 from tests.tools.living import LivingLibrary
+from tests.tools.waiting import until
 
 # Trouble -------------------------------------------------------------------------------------------------------------
 
@@ -163,9 +164,9 @@ def test_slow_clients_keep_nobody_waiting(room: ControlRoom, tcp: bool, monkeypa
             assert connection.recv(65536).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     # Too many at once are refused, and one that goes makes room for another.
     crowd = [room.connect(tcp=tcp) for _ in range(40)]
-    eventually(lambda: room.ask("GET", "/-/healthy", tcp=tcp).code == 503)
+    until(lambda: room.ask("GET", "/-/healthy", tcp=tcp).code == 503)
     crowd.pop().close()
-    eventually(lambda: room.ask("GET", "/-/healthy", tcp=tcp).code == 200)
+    until(lambda: room.ask("GET", "/-/healthy", tcp=tcp).code == 200)
     for connection in crowd:
         connection.close()
 
@@ -175,7 +176,7 @@ def test_a_client_that_reads_nothing_is_left(room: ControlRoom, monkeypatch: pyt
     with room.connect(tcp=True) as connection:
         connection.setsockopt(6, 10, 1024)  # TCP_WINDOW_CLAMP: so that little of the answer fits on the way
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        eventually(lambda: not room.tcp._connections)
+        until(lambda: not room.tcp._connections)
 
 
 # Without a database --------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from tests.tools.control_room import DEADLINE, ControlRoom, busy, eventually
+from tests.tools.control_room import DEADLINE, ControlRoom, busy
 from tests.tools.living import LivingLibrary
+from tests.tools.waiting import until
 
 
 def test_waiting_ends_at_its_time_and_the_work_goes_on(room: ControlRoom, photos: LivingLibrary, database: str) -> None:
@@ -51,10 +52,10 @@ def test_who_hangs_up_makes_room(room: ControlRoom, photos: LivingLibrary, datab
             waiting = [room.connect_http() for _ in range(16)]
             for connection in waiting:
                 connection.request("POST", "/v1/repositories/photos/scan", b'{"wait": true}')
-            eventually(lambda: waiting_for_orders(room) == 16)
+            until(lambda: waiting_for_orders(room) == 16)
             for connection in waiting:
                 connection.close()
-            eventually(lambda: waiting_for_orders(room) == 0)
+            until(lambda: waiting_for_orders(room) == 0)
 
 
 @pytest.mark.parametrize("order", ["scan", "sync"])
@@ -64,7 +65,7 @@ def test_waiting_ends_when_the_daemon_stops(
     with busy(database, "photos"):
         (photos.root / "new").write_text("x")
         process = room.start_ctl(order, "photos", *(["--wait"] if order == "scan" else ["--timeout", "1h"]))
-        eventually(lambda: waiting_for_orders(room) == 1)
+        until(lambda: waiting_for_orders(room) == 1)
         room.unix.close()
         _, err = process.communicate(timeout=DEADLINE)
         assert process.returncode == 1
@@ -75,7 +76,7 @@ def test_ctrl_c_is_no_traceback(room: ControlRoom, photos: LivingLibrary, databa
     with busy(database, "photos"):
         (photos.root / "new").write_text("x")
         process = room.start_ctl("scan", "photos", "--wait")
-        eventually(lambda: waiting_for_orders(room) == 1)
+        until(lambda: waiting_for_orders(room) == 1)
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=DEADLINE) == (b"", b"")
         assert process.returncode == 130

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.tools.library import Library
-from tests.tools.scanning import NEVER_IDLE, RULES, hashes, scanning, sha256, site, wait_until, waiting
+from tests.tools.scanning import NEVER_IDLE, RULES, hashes, scanning, sha256, site, waiting
+from tests.tools.waiting import until
 
 
 def claims(library: Library) -> int:
@@ -34,7 +35,7 @@ def test_every_file_is_hashed(library: Library) -> None:
     made["large"] = sha256(library.root / "large")
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root)):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert hashes(library) == made
     assert claims(library) == 0
     ((files, read),) = library.query(
@@ -49,10 +50,10 @@ def test_what_has_just_changed_is_looked_at_at_once(library: Library) -> None:
     library.write("old")
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, idle=NEVER_IDLE)) as scanner:
-        wait_until(lambda: bool(scanner.status()["extractors"] is not None and scanner._sites["library"].seen))
+        until(lambda: bool(scanner.status()["extractors"] is not None and scanner._sites["library"].seen))
         library.write("new", "content")
         library.reconcile()
-        wait_until(lambda: hashes(library)["new"] is not None)
+        until(lambda: hashes(library)["new"] is not None)
         assert hashes(library) == {"new": sha256(library.root / "new"), "old": None}
 
 

@@ -16,7 +16,8 @@ import psycopg
 import pytest
 
 from tests.tools.daemon import DaemonProcess
-from tests.tools.scanning import sha256, wait_until
+from tests.tools.scanning import sha256
+from tests.tools.waiting import until
 
 WHENEVER = (
     '[deep_scan]\nbatch_size = 20\nquiet = "0s"\ncpu_pressure = "100%"\nio_pressure = "100%"\ncpu_busy = "100%"\n'
@@ -62,7 +63,7 @@ def test_kill_9_at_random_moments_loses_nothing(place: Path, database: str) -> N
 
         in_the_middle = 0
         for _ in range(8):
-            time.sleep(chance.random())
+            time.sleep(chance.random())  # nothing to wait for: that it may be any moment is what is tested
             in_the_middle += rows("SELECT FROM files WHERE scan_phase = 0 LIMIT 1") != []
             assert daemon.process is not None
             if chance.random() < 0.5:
@@ -75,7 +76,7 @@ def test_kill_9_at_random_moments_loses_nothing(place: Path, database: str) -> N
         assert in_the_middle >= 2
         # What was at hand when a worker was killed is tried again a while later.
         daemon.ctl("retry", "tree")
-        wait_until(lambda: rows("SELECT count(*) FROM files WHERE scan_phase = 0") == [(0,)])
+        until(lambda: rows("SELECT count(*) FROM files WHERE scan_phase = 0") == [(0,)])
         daemon.sync("tree")
         assert dict(rows("SELECT file_path, content_hash FROM file_records")) == {
             os.fspath(path.relative_to(root)): sha256(path) for path in root.rglob("*") if path.is_file()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.tools.library import Library
 from tests.tools.sample_library import sample_files
-from tests.tools.scanning import NEVER_IDLE, RULES, scanning, sha256, site, wait_until
+from tests.tools.scanning import NEVER_IDLE, RULES, scanning, sha256, site
+from tests.tools.waiting import until
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -17,7 +18,7 @@ def test_every_family_is_read_at_once(library: Library) -> None:
     library.reconcile()
     rules = replace(RULES, idle=NEVER_IDLE, batch=1000)
     with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
-        wait_until(lambda: scanner.has_begun("library"))
+        until(lambda: scanner.has_begun("library"))
         assert scanner.status()["missing_extractors"] == {}
         for sample in sample_files():
             file = library.root / sample.path
@@ -25,7 +26,7 @@ def test_every_family_is_read_at_once(library: Library) -> None:
             file.write_bytes(sample.content)
         shutil.copytree(DATA, library.root / "data")
         library.reconcile()
-        wait_until(lambda: not library.query("SELECT 1 FROM files WHERE scan_phase = 0"))
+        until(lambda: not library.query("SELECT 1 FROM files WHERE scan_phase = 0"))
     rows = library.query("SELECT file_path, content_hash, kind FROM file_details")
     assert {path: made for path, made, _ in rows} == {path: sha256(library.root / path) for path, _, _ in rows}
     kinds = {kind for _, _, kind in rows}

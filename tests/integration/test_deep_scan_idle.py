@@ -16,7 +16,8 @@ from censusd.deepscan.idle import Condition, IdleRules
 from censusd.deepscan.pressure import is_measured
 from censusd.deepscan.processes import CORES
 from tests.tools.library import Library
-from tests.tools.scanning import RULES, scanning, site, wait_until
+from tests.tools.scanning import RULES, scanning, site
+from tests.tools.waiting import stays, until
 
 LONG = 100.0
 """Seconds in which a machine that was busy becomes idle in the eyes of the deep scan, and some more."""
@@ -67,23 +68,24 @@ def test_others_load_stops_it_within_seconds_and_its_own_does_not(library: Libra
     rules = replace(RULES, workers=CORES, idle_nice=19, idle=MINDS[kind])
     with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
         try:
-            wait_until(lambda: scanner.condition is Condition.WORKING, within=LONG)
+            until(lambda: scanner.condition is Condition.WORKING, within=LONG)
         except AssertionError:
             pytest.skip(f"this machine is never idle: {scanner.status()['why']}")
         pids = scanner._work.idle.pids
         assert len(pids) == CORES
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            assert scanner.condition is Condition.WORKING, (scanner.status(), "nobody else was to need this machine")
-            time.sleep(0.1)
+        stays(
+            lambda: scanner.condition is Condition.WORKING,
+            20.0,
+            lambda: f"nobody else was to need this machine: {scanner.status()}",
+        )
         began = time.monotonic()
         with load(kind, tmp_path):
-            wait_until(lambda: str(scanner.condition) in {"cpu", "io"})
+            until(lambda: str(scanner.condition) in {"cpu", "io"})
             stopped_after = time.monotonic() - began
-            wait_until(lambda: states(pids) == {"T"})
+            until(lambda: states(pids) == {"T"})
             assert str(scanner.condition) == kind
         assert stopped_after < 12
-        wait_until(lambda: scanner.condition is Condition.WORKING, within=LONG)
+        until(lambda: scanner.condition is Condition.WORKING, within=LONG)
         # Where they were: nothing was begun again.
         assert scanner._work.idle.pids == pids
-        wait_until(lambda: "T" not in states(pids))
+        until(lambda: "T" not in states(pids))

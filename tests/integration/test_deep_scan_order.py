@@ -18,9 +18,9 @@ from tests.tools.scanning import (
     scanning,
     sha256,
     site,
-    wait_until,
     waiting,
 )
+from tests.tools.waiting import until
 
 
 def test_never_on_demand_and_first(library: Library) -> None:
@@ -29,7 +29,7 @@ def test_never_on_demand_and_first(library: Library) -> None:
         library.reconcile()
     rules = site(library.root, never=("raw",), on_demand=("big",), first=("inbox", "photos/2024"))
     with scanning(library.repository.catalogue, rules, rules=replace(RULES, workers=1, batch=1)) as scanner:
-        wait_until(lambda: waiting(library) == {"raw/a", "raw/b/c", "big/d"})
+        until(lambda: waiting(library) == {"raw/a", "raw/b/c", "big/d"})
         scanner.demand("library", "").wait(60)
         assert waiting(library) == {"raw/a", "raw/b/c"}
     changes = dict(library.query("SELECT file_path, change_number FROM file_records"))
@@ -41,7 +41,7 @@ def test_the_last_changes_come_first(library: Library) -> None:
         library.write(path, path)
         library.reconcile()
     with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, workers=1, batch=1)):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     changes = dict(library.query("SELECT file_path, change_number FROM file_records"))
     assert sorted(changes, key=lambda path: changes[path]) == ["d", "c", "b", "a"]
 
@@ -50,14 +50,14 @@ def test_a_burst_becomes_backlog(library: Library) -> None:
     library.reconcile()
     rules = replace(RULES, idle=NEVER_IDLE, batch=10)
     with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
-        wait_until(lambda: scanner.has_begun("library"))
+        until(lambda: scanner.has_begun("library"))
         for number in range(100):
             library.write(f"f{number}", str(number))
         library.reconcile()
-        wait_until(lambda: len(waiting(library)) <= 90)
+        until(lambda: len(waiting(library)) <= 90)
         library.write("last", "x")
         library.reconcile()
-        wait_until(lambda: "last" not in waiting(library))
+        until(lambda: "last" not in waiting(library))
         assert len(waiting(library)) >= 80
 
 
@@ -66,7 +66,7 @@ def test_who_asks_waits_for_all_that_was_waiting_also_while_the_backlog_is_worke
         library.write(f"{number % 3}/f{number}", str(number))
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, batch=20)) as scanner:
-        wait_until(lambda: len(waiting(library)) < 600)
+        until(lambda: len(waiting(library)) < 600)
         demands = [scanner.demand("library", path) for path in ("2", "1", "")]
         for demand, path in zip(demands, ("2/", "1/", ""), strict=True):
             demand.wait(60)
@@ -98,14 +98,14 @@ def test_a_root_that_is_gone_costs_nobody_an_attempt(library: Library) -> None:
     root.rename(root.parent / "away")
     root.mkdir()
     with scanning(library.repository.catalogue, site(root)) as scanner:
-        wait_until(lambda: scanner._sites["library"].rest_until > 0)
-        wait_until(lambda: not library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL"))
+        until(lambda: scanner._sites["library"].rest_until > 0)
+        until(lambda: not library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL"))
     assert len(waiting(library)) == 30
     assert library.query("SELECT max(attempts), max(put_off) FROM deep_scan_claims") == [(0, 0)]
     root.rmdir()
     (root.parent / "away").rename(root)
     with scanning(library.repository.catalogue, site(root)):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
 
 
 def test_other_rules_take_effect_without_a_restart(library: Library, make_library: Callable[..., Library]) -> None:
@@ -115,13 +115,13 @@ def test_other_rules_take_effect_without_a_restart(library: Library, make_librar
         one.reconcile()
     held = replace(RULES, idle=NEVER_IDLE)
     with scanning(library.repository.catalogue, site(library.root), rules=held) as scanner:
-        wait_until(lambda: str(scanner.condition) == "changes")
+        until(lambda: str(scanner.condition) == "changes")
         scanner.reconfigure(RULES, [site(library.root), site(other.root, "other")])
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
         scanner.reconfigure(RULES, [site(library.root)])
         library.write("again")
         library.reconcile()
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
 
 
 def test_the_database_may_be_away_for_a_while(library: Library, database: str) -> None:
@@ -129,13 +129,13 @@ def test_the_database_may_be_away_for_a_while(library: Library, database: str) -
         library.write(f"f{number}", str(number))
     library.reconcile()
     with Catalogue(database) as catalogue, scanning(catalogue, site(library.root), rules=replace(RULES, batch=5)):
-        wait_until(lambda: len(waiting(library)) < 190)
+        until(lambda: len(waiting(library)) < 190)
         for _ in range(5):
             library.query(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                 " AND datname = current_database()"
             )
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
     assert library.query("SELECT max(attempts) FROM deep_scan_claims") == [(None,)]
 
@@ -148,11 +148,11 @@ def test_outside_its_hours_it_waits_and_says_so(library: Library) -> None:
     window = parse_window(f"{hour:02}:00-{(hour + 1) % 24:02}:00")
     rules = replace(RULES, idle=replace(RULES.idle, hours=(window,)))
     with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
-        wait_until(lambda: scanner.condition is Condition.HOURS)
+        until(lambda: scanner.condition is Condition.HOURS)
         assert scanner.status()["why"] == f"it may work at {window} only"
         assert waiting(library)
         scanner.reconfigure(RULES, [site(library.root)])
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
 
 
 def test_what_has_waited_for_too_long_is_looked_at_whatever_else_is_going_on(library: Library) -> None:
@@ -161,8 +161,8 @@ def test_what_has_waited_for_too_long_is_looked_at_whatever_else_is_going_on(lib
         library.reconcile()
     rules = replace(RULES, idle=replace(NEVER_IDLE, staleness=3600.0))
     with scanning(library.repository.catalogue, site(library.root), rules=rules) as scanner:
-        wait_until(lambda: scanner.condition is Condition.CHANGES)
+        until(lambda: scanner.condition is Condition.CHANGES)
     assert len(waiting(library)) == 2
     library.query("UPDATE files SET updated_at = now() - interval '2 hours' WHERE name = 'old'")
     with scanning(library.repository.catalogue, site(library.root), rules=rules):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))

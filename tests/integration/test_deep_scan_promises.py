@@ -19,10 +19,10 @@ from tests.tools.scanning import (
     scanning,
     sha256,
     site,
-    wait_until,
     waiting,
     write,
 )
+from tests.tools.waiting import until
 
 
 @pytest.mark.parametrize("change", ["content", "same stat", "removed", "moved"])
@@ -49,7 +49,7 @@ def test_a_second_store_into_a_mapped_page_is_found(library: Library) -> None:
     path = library.write("file", "first")
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root)):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     first = hashes(library)["file"]
     stat = path.stat()
     with path.open("r+") as file:
@@ -60,7 +60,7 @@ def test_a_second_store_into_a_mapped_page_is_found(library: Library) -> None:
     library.names("", "file", written=True)
     assert library.query("SELECT encode(content_hash, 'hex'), scan_phase FROM files") == [(first, 0)]
     with scanning(library.repository.catalogue, site(library.root)):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert hashes(library)["file"] == sha256(path) != first
 
 
@@ -70,8 +70,8 @@ def test_a_file_that_is_written_to_all_the_time_gets_no_hash_and_is_left_alone_m
     library.reconcile()
     path.write_text("y" * 200)  # nobody has told the catalogue
     with scanning(library.repository.catalogue, site(library.root)):
-        wait_until(lambda: waiting(library) == {"log"})
-        wait_until(lambda: library.query("SELECT put_off >= 1, attempts FROM deep_scan_claims") == [(True, 0)])
+        until(lambda: waiting(library) == {"log"})
+        until(lambda: library.query("SELECT put_off >= 1, attempts FROM deep_scan_claims") == [(True, 0)])
     assert hashes(library)["log"] is None
     library.query("UPDATE deep_scan_claims SET put_off = 10")
     with library.repository.catalogue.transaction() as cursor:
@@ -97,31 +97,31 @@ def test_three_failures_are_quarantine_until_it_changes_or_somebody_says_retry(l
 
     with scanning(catalogue, site(library.root), rules=OF_OBEDIENT) as scanner:
         for attempt in (1, 2, 3):
-            wait_until(lambda: [row[:2] for row in state()] == [(attempt, attempt == 3)])  # noqa: B023
+            until(lambda: [row[:2] for row in state()] == [(attempt, attempt == 3)])  # noqa: B023
             assert "signal 11" in state()[0][2]
             no_waiting()
             scanner.look_again()
         assert library.query("SELECT file_path, attempts, last_error FROM quarantined_files") == [
             ("d/killer", 3, "it was ended by signal 11")
         ]
-        wait_until(lambda: hashes(library)["fine"] is not None)
+        until(lambda: hashes(library)["fine"] is not None)
         assert waiting(library) == {"d/killer"}
         # It is not tried again by itself, whatever else happens.
         library.write("more")
         library.reconcile()
-        wait_until(lambda: waiting(library) == {"d/killer"})
+        until(lambda: waiting(library) == {"d/killer"})
         assert [row[:2] for row in state()] == [(3, True)]
         # Somebody says so: it gets three more.
         with catalogue.transaction() as cursor:
             assert deep_queue.retry(cursor, library.repository.id, "elsewhere") == 0
             assert deep_queue.retry(cursor, library.repository.id, "d/killer") == 1
         scanner.look_again()
-        wait_until(lambda: [row[:2] for row in state()] == [(1, False)])
+        until(lambda: [row[:2] for row in state()] == [(1, False)])
         # Its content is another: what was before does not matter.
         library.query("UPDATE deep_scan_claims SET attempts = 3, quarantined_at = now()")
         library.write("d/killer", "!'tamed now'")
         library.reconcile()
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert state() == []
 
 

@@ -14,10 +14,10 @@ from tests.tools.scanning import (
     scanning,
     site,
     statements_of_batches,
-    wait_until,
     waiting,
     write,
 )
+from tests.tools.waiting import until
 
 
 def test_one_bad_file_does_not_spoil_a_batch(library: Library) -> None:
@@ -96,7 +96,7 @@ def test_metadata_is_that_of_the_present_content(library: Library) -> None:
     library.write("other", "!1 / 0")
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root), rules=OF_OBEDIENT):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
         assert library.query("SELECT name, position FROM file_relations ORDER BY 2") == [("Ann", 0), ("Bob", 1)]
         assert library.query("SELECT file_path, title, content_problem FROM file_details ORDER BY 1") == [
             ("other", None, "obedient: ZeroDivisionError: division by zero"),
@@ -105,7 +105,7 @@ def test_metadata_is_that_of_the_present_content(library: Library) -> None:
         library.write("poem", "poem\nTwo\nCleo")
         library.write("other", "no poem at all")
         library.reconcile()
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
         assert library.query("SELECT name FROM file_relations") == [("Cleo",)]
         assert library.query("SELECT title, extractor FROM file_details ORDER BY 1") == [("Two", "poet"), (None, None)]
         (library.root / "poem").unlink()

@@ -14,9 +14,9 @@ from tests.tools.scanning import (
     scanning,
     sha256,
     site,
-    wait_until,
     waiting,
 )
+from tests.tools.waiting import until
 
 
 def test_a_newer_extractor_looks_again_only_at_what_it_handles(library: Library) -> None:
@@ -35,18 +35,18 @@ def test_a_newer_extractor_looks_again_only_at_what_it_handles(library: Library)
         return dict(library.query("SELECT file_path, change_number FROM file_records"))
 
     with scanning(catalogue, site(library.root), rules=OF_OBEDIENT):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert versions() == [("plain", None, True), ("poem", 1, True), ("said", 1, True)]
     before = rows()
     # A restart does nothing.
     with scanning(catalogue, site(library.root), rules=OF_OBEDIENT) as scanner:
-        wait_until(lambda: scanner._sites["library"].is_current)
+        until(lambda: scanner._sites["library"].is_current)
     assert rows() == before
     newer = replace(RULES, families=("tests.tools.hostile:Newer", "tests.tools.hostile:Poet"))
     read = library.query("SELECT sum(bytes_hashed) FROM sync_operations")
     with scanning(catalogue, site(library.root), rules=newer) as scanner:
-        wait_until(lambda: scanner._sites["library"].is_current)
-        wait_until(lambda: not waiting(library))
+        until(lambda: scanner._sites["library"].is_current)
+        until(lambda: not waiting(library))
     assert versions() == [("plain", None, True), ("poem", 1, True), ("said", 2, True)]
     assert {path for path, change in rows().items() if change != before[path]} == {"said"}
     # Its content was not hashed again for that.
@@ -59,11 +59,11 @@ def test_a_new_extractor_is_offered_what_no_other_took(library: Library) -> None
     library.reconcile()
     catalogue = library.repository.catalogue
     with scanning(catalogue, site(library.root), rules=replace(RULES, families=HOSTILE[:1])):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     said = library.query("SELECT change_number FROM file_records WHERE file_path = 'said'")
     with scanning(catalogue, site(library.root), rules=OF_OBEDIENT) as scanner:
-        wait_until(lambda: scanner._sites["library"].is_current)
-        wait_until(lambda: not waiting(library))
+        until(lambda: scanner._sites["library"].is_current)
+        until(lambda: not waiting(library))
     assert library.query("SELECT file_path, extractor FROM file_details ORDER BY 1") == [
         ("poem", "poet"),
         ("said", "obedient"),
@@ -76,8 +76,8 @@ def test_hashing_that_is_switched_on_later(library: Library) -> None:
     library.reconcile()
     catalogue = library.repository.catalogue
     with scanning(catalogue, site(library.root), rules=replace(OF_OBEDIENT, hashing=False)):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert library.query("SELECT title, content_hash FROM file_details") == [("One", None)]
     with scanning(catalogue, site(library.root), rules=OF_OBEDIENT):
-        wait_until(lambda: hashes(library)["poem"] is not None)
+        until(lambda: hashes(library)["poem"] is not None)
     assert hashes(library)["poem"] == sha256(library.root / "poem")

@@ -26,10 +26,10 @@ from tests.tools.scanning import (
     scanning,
     sha256,
     site,
-    wait_until,
     waiting,
     write,
 )
+from tests.tools.waiting import until
 
 
 def test_two_scanners_share_the_work(library: Library) -> None:
@@ -40,7 +40,7 @@ def test_two_scanners_share_the_work(library: Library) -> None:
         scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, batch=10)),
         scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, batch=10)),
     ):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
     # Each file was written once, whoever wrote it.
     assert library.query("SELECT sum(files_scanned), sum(problems) FROM sync_operations WHERE trigger = 'idle'") == [
@@ -140,14 +140,14 @@ def test_kill_9_of_a_whole_scanner_loses_nothing(library: Library, database: str
         before = len(waiting(library))
         command = [sys.executable, "-B", "-c", _SCANNER, database, str(library.root), f"killed {round_}"]
         scanner = subprocess.Popen(command, env=environment)
-        wait_until(lambda: len(waiting(library)) < before - 20)  # noqa: B023
+        until(lambda: len(waiting(library)) < before - 20)  # noqa: B023
         scanner.send_signal(signal.SIGKILL)
         scanner.wait(60)
     assert waiting(library)
     ((left,),) = library.query("SELECT count(*) FROM deep_scan_claims WHERE lease_expires_at > now()")
     catalogue = library.repository.catalogue
     with scanning(catalogue, site(library.root), is_gone=lambda name: name.startswith("killed")):
-        wait_until(lambda: not waiting(library))
+        until(lambda: not waiting(library))
     assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
     assert library.query("SELECT sum(files_scanned) FROM sync_operations WHERE trigger = 'idle'") == [(400,)]
     assert left < 100
@@ -159,8 +159,8 @@ def test_stopping_is_prompt_inside_a_large_file_and_lets_go(library: Library) ->
     library.write("small")
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, workers=1)):
-        wait_until(lambda: waiting(library) == {"large"})
-        wait_until(lambda: bool(library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL")))
+        until(lambda: waiting(library) == {"large"})
+        until(lambda: bool(library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL")))
     assert library.query("SELECT worker, attempts FROM deep_scan_claims") == [(None, 0)]
 
 
@@ -171,11 +171,11 @@ def test_worker_processes_that_do_not_start_are_said_and_tried_again(
     library.reconcile()
     monkeypatch.setattr(process, "_BOOTSTRAP", "raise SystemExit(4)")
     with scanning(library.repository.catalogue, site(library.root)) as scanner:
-        wait_until(lambda: scanner.condition is Condition.STUCK)
+        until(lambda: scanner.condition is Condition.STUCK)
         assert "status 4" in scanner.status()["why"]
         with pytest.raises(CensusError, match="status 4"):
             scanner.demand("library", "").wait(60)
         monkeypatch.undo()
-        wait_until(lambda: not waiting(library))
-        wait_until(lambda: scanner.condition is Condition.NOTHING)
+        until(lambda: not waiting(library))
+        until(lambda: scanner.condition is Condition.NOTHING)
     assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]

@@ -29,9 +29,10 @@ from tests.tools.describing import (
 )
 from tests.tools.library import Library
 from tests.tools.pictures import jpeg, segment
-from tests.tools.scanning import NEVER_BUSY, claim, found, site, wait_until, write
+from tests.tools.scanning import NEVER_BUSY, claim, found, site, write
 from tests.tools.vision_server import Model, Request, VisionServer, answering, pictures
 from tests.tools.vision_server import describing as good
+from tests.tools.waiting import until
 
 TOTAL = "censusd_describe_pictures_total"
 
@@ -46,11 +47,11 @@ def test_each_picture_is_described_once_wherever_it_is(library: Library, make_li
         VisionServer(Model()) as server,
         describing(library.repository.catalogue, terms(library, other, server=server, language="German")) as describer,
     ):
-        wait_until(lambda: len(described(library)) == 7)
+        until(lambda: len(described(library)) == 7)
         (library.root / "1.png").rename(library.root / "moved.png")
         add(library, 5)
-        wait_until(lambda: len(described(library)) == 8)
-        wait_until(lambda: describer.state is State.NOTHING)
+        until(lambda: len(described(library)) == 8)
+        until(lambda: describer.state is State.NOTHING)
         assert describer.status()["breaker"] == "closed"
     assert sorted(filter(None, numbers(server))) == [1, 2, 3, 4, 5]
     assert "moved.png" in described(library)
@@ -66,7 +67,7 @@ def test_the_last_changes_come_first(library: Library) -> None:
     for number in (1, 2, 3):
         add(library, number)
     with VisionServer(Model()) as server, describing(library.repository.catalogue, terms(library, server=server)):
-        wait_until(lambda: len(described(library)) == 3)
+        until(lambda: len(described(library)) == 3)
     assert numbers(server) == [3, 2, 1]
 
 
@@ -76,7 +77,7 @@ def test_nothing_is_sent_but_what_shows_the_picture(library: Library) -> None:
     (library.root / f"{secret.decode()}.jpg").write_bytes(content)
     scan(library, orientation=8, camera_make=secret.decode())
     with VisionServer(Model()) as server, describing(library.repository.catalogue, terms(library, server=server)):
-        wait_until(lambda: len(described(library)) == 1)
+        until(lambda: len(described(library)) == 1)
     (request,) = server.requests
     assert secret not in request.body
     (sent,) = pictures([request])
@@ -98,8 +99,8 @@ def test_what_cannot_be_sent_is_skipped_and_says_why(library: Library) -> None:
         VisionServer(Model()) as server,
         describing(library.repository.catalogue, terms(library, server=server, largest=4096)) as describer,
     ):
-        wait_until(lambda: len(undescribed(library)) == 5)
-        wait_until(lambda: describer.state is State.NOTHING)
+        until(lambda: len(undescribed(library)) == 5)
+        until(lambda: describer.state is State.NOTHING)
         assert numbers(server) == [1]
         reasons = undescribed(library)
         assert reasons["a.heic"] == (True, 0, "image/heic is not sent: only JPEG, PNG and WebP are")
@@ -107,7 +108,7 @@ def test_what_cannot_be_sent_is_skipped_and_says_why(library: Library) -> None:
         assert reasons["large.png"][2].endswith(" bytes, and describe.max_size is 4,096")
         # What was too large is not, under another limit.
         describer.reconfigure(terms(library, server=server, largest=1 << 20))
-        wait_until(lambda: len(described(library)) == 2)
+        until(lambda: len(described(library)) == 2)
     assert pictures(server.requests)[1] == shown(2)
     assert set(undescribed(library)) == {"a.heic", "b.gif", "c.tiff", "fake.png"}
     assert sample(TOTAL, outcome="skipped") - before == 4
@@ -124,8 +125,8 @@ def test_a_picture_that_the_server_cannot_do_costs_three_attempts_and_nobody_els
         VisionServer(moody) as server,
         describing(library.repository.catalogue, terms(library, server=server)) as describer,
     ):
-        wait_until(lambda: "2.png" in undescribed(library))
-        wait_until(lambda: describer.state is State.NOTHING)
+        until(lambda: "2.png" in undescribed(library))
+        until(lambda: describer.state is State.NOTHING)
         assert set(described(library)) == {"1.png", "3.png"}
         assert sorted(filter(None, numbers(server))) == [1, 2, 2, 2, 3]
         assert undescribed(library) == {
@@ -140,7 +141,7 @@ def test_a_picture_that_the_server_cannot_do_costs_three_attempts_and_nobody_els
         with library.repository.catalogue.transaction() as cursor:
             assert descriptions.retry(cursor, library.repository.id, "elsewhere") == 0
             assert descriptions.retry(cursor, library.repository.id, "2.png") == 1
-        wait_until(lambda: len(described(library)) == 3)
+        until(lambda: len(described(library)) == 3)
     assert undescribed(library) == {}
     assert sample(TOTAL, outcome="failed") - before["failed"] == 2
     assert sample(TOTAL, outcome="given up") - before["given up"] == 1
@@ -157,7 +158,7 @@ def test_an_answer_that_makes_no_sense_is_not_stored(library: Library, body: byt
         VisionServer(answering(200, body)) as server,
         describing(library.repository.catalogue, terms(library, server=server)),
     ):
-        wait_until(lambda: "1.png" in undescribed(library))
+        until(lambda: "1.png" in undescribed(library))
     assert described(library) == {}
     assert numbers(server).count(1) == 3
 
@@ -189,7 +190,7 @@ def test_a_file_that_is_not_what_is_on_record_is_not_sent(library: Library, chan
             os.mkfifo(path)
     before = sample(TOTAL, outcome="put off")
     with VisionServer(Model()) as server, describing(library.repository.catalogue, terms(library, server=server)):
-        wait_until(lambda: sample(TOTAL, outcome="put off") >= before + 3)
+        until(lambda: sample(TOTAL, outcome="put off") >= before + 3)
     assert server.requests == []
     assert (described(library), undescribed(library)) == ({}, {})
 
@@ -220,11 +221,11 @@ def test_it_waits_while_others_need_the_machine(library: Library, change: Callab
         by = terms(library, server=server)
         with describing(library.repository.catalogue, change(by)) as describer:
             expected = State.WAITING if why else State.OFF
-            wait_until(lambda: describer.state is expected and describer.why.startswith(why))
+            until(lambda: describer.state is expected and describer.why.startswith(why))
             assert server.requests == []
             assert sample("censusd_describe_state", state=expected) == 1
             describer.reconfigure(by)
-            wait_until(lambda: len(described(library)) == 1)
+            until(lambda: len(described(library)) == 1)
 
 
 def test_the_deep_scan_comes_first(library: Library) -> None:
@@ -236,10 +237,10 @@ def test_the_deep_scan_comes_first(library: Library) -> None:
             library.repository.catalogue, terms(library, server=server), deep_scan=lambda: condition
         ) as describer,
     ):
-        wait_until(lambda: describer.why == "the deep scan comes first")
+        until(lambda: describer.why == "the deep scan comes first")
         assert server.requests == []
         condition = Condition.NOTHING
-        wait_until(lambda: len(described(library)) == 1)
+        until(lambda: len(described(library)) == 1)
 
 
 def test_what_the_deep_scan_leaves_alone_is_not_sent(library: Library) -> None:
@@ -248,16 +249,16 @@ def test_what_the_deep_scan_leaves_alone_is_not_sent(library: Library) -> None:
     with VisionServer(Model()) as server:
         by = sites(library, never=("never",), on_demand=("asked",))(terms(library, server=server))
         with describing(library.repository.catalogue, by) as describer:
-            wait_until(lambda: len(described(library)) == 2)
-            wait_until(lambda: describer.state is State.NOTHING)
+            until(lambda: len(described(library)) == 2)
+            until(lambda: describer.state is State.NOTHING)
             describer.reconfigure(sites(library, automatic=False)(by))
             add(library, 9)
             library.query("UPDATE repositories SET state = 'offline'")
             describer.reconfigure(terms(library, server=server))
-            wait_until(lambda: describer.state is State.NOTHING)
+            until(lambda: describer.state is State.NOTHING)
             assert set(described(library)) == {"0.png", "nevermore/3.png"}
             library.query("UPDATE repositories SET state = 'held'")
-            wait_until(lambda: "9.png" in described(library))
+            until(lambda: "9.png" in described(library))
 
 
 def test_another_model_describes_everything_anew(library: Library) -> None:
@@ -266,12 +267,12 @@ def test_another_model_describes_everything_anew(library: Library) -> None:
         VisionServer(Model()) as server,
         describing(library.repository.catalogue, terms(library, server=server)) as describer,
     ):
-        wait_until(lambda: len(described(library)) == 2)
+        until(lambda: len(described(library)) == 2)
         server.converse = answering(200, good("A dog."))
         describer.reconfigure(terms(library, server=server, model="other"))
-        wait_until(lambda: len(library.query("SELECT 1 FROM file_descriptions WHERE model = 'other'")) == 2)
+        until(lambda: len(library.query("SELECT 1 FROM file_descriptions WHERE model = 'other'")) == 2)
         describer.reconfigure(terms(library, server=server))
-        wait_until(lambda: describer.status()["model"] == "llava" and describer.state is State.NOTHING)
+        until(lambda: describer.status()["model"] == "llava" and describer.state is State.NOTHING)
     assert len(server.requests) == 4
     rows = library.query("SELECT DISTINCT model, description FROM file_descriptions ORDER BY 1")
     assert rows == [("llava", "A cat on a mat."), ("other", "A dog.")]
@@ -280,7 +281,7 @@ def test_another_model_describes_everything_anew(library: Library) -> None:
 def test_what_was_said_of_a_picture_that_is_gone_goes_some_time_later(library: Library) -> None:
     add(library, 1, 2)
     with VisionServer(Model()) as server, describing(library.repository.catalogue, terms(library, server=server)):
-        wait_until(lambda: len(described(library)) == 2)
+        until(lambda: len(described(library)) == 2)
 
     def purge(keep: float) -> int:
         with library.repository.catalogue.transaction() as cursor:
@@ -310,4 +311,4 @@ def test_names_of_any_bytes(library: Library) -> None:
     metadata = {"kind": "generated_image", "mime_type": "image/png"}
     write(library, [found(one, picture(1), extractor="images", version=1, metadata=metadata)])
     with VisionServer(Model()) as server, describing(library.repository.catalogue, terms(library, server=server)):
-        wait_until(lambda: len(described(library)) == 1)
+        until(lambda: len(described(library)) == 1)

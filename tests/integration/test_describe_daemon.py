@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.tools.daemon import DEADLINE, DaemonProcess
+from tests.tools.daemon import DaemonProcess
 from tests.tools.describing import numbers, picture
 from tests.tools.pictures import heif
 from tests.tools.vision_server import Model, VisionServer, answering
+from tests.tools.waiting import until
 
 KEY = "sk-hunter2"
 
@@ -46,13 +46,6 @@ def directory() -> Iterator[Path]:
         yield Path(name)
 
 
-def wait_until(condition: Callable[[], bool], daemon: DaemonProcess) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, daemon.log_text()
-        time.sleep(0.05)
-
-
 def test_the_daemon_has_pictures_described(directory: Path, database: str) -> None:
     root = directory / "tree"
     (root / "private").mkdir(parents=True)
@@ -72,7 +65,7 @@ def test_the_daemon_has_pictures_described(directory: Path, database: str) -> No
             return CONFIG.format(enabled=enabled, url=server.url, key=KEY, root=root)
 
         with DaemonProcess(directory, database, config()) as daemon:
-            wait_until(lambda: len(described()) == 3, daemon)
+            until(lambda: len(described()) == 3, daemon.log_text)
             assert described() == {"a.png", "b.png", "copy of b.png"}
             assert sorted(number for number in numbers(server) if number is not None) == [0, 1]
             shown = daemon.ctl("show", "photos:b.png").stdout
@@ -80,17 +73,17 @@ def test_the_daemon_has_pictures_described(directory: Path, database: str) -> No
             assert "A cat on a mat." in shown
             # What has just been dropped in follows.
             (root / "e.png").write_bytes(picture(5))
-            wait_until(lambda: "e.png" in described(), daemon)
+            until(lambda: "e.png" in described(), daemon.log_text)
 
             server.converse = answering(400, b'{"error": "no eyes"}')
             (root / "f.png").write_bytes(picture(6))
-            wait_until(lambda: "no eyes" in daemon.ctl("problems").stdout, daemon)
+            until(lambda: "no eyes" in daemon.ctl("problems").stdout, daemon.log_text)
             assert "f.png" in daemon.ctl("problems", "photos").stdout
 
             # Off means off, without a restart.
             daemon.configure(config("false"))
             daemon.signal(signal.SIGHUP)
-            wait_until(lambda: daemon.status()["describe"]["state"] == "off", daemon)
+            until(lambda: daemon.status()["describe"]["state"] == "off", daemon.log_text)
             asked = len(server.requests)
             server.converse = Model()
             (root / "g.png").write_bytes(picture(7))
@@ -101,8 +94,8 @@ def test_the_daemon_has_pictures_described(directory: Path, database: str) -> No
 
             daemon.configure(config())
             daemon.signal(signal.SIGHUP)
-            wait_until(lambda: described() >= {"f.png", "g.png"}, daemon)
-            wait_until(lambda: daemon.status()["describe"]["state"] == "nothing to do", daemon)
+            until(lambda: described() >= {"f.png", "g.png"}, daemon.log_text)
+            until(lambda: daemon.status()["describe"]["state"] == "nothing to do", daemon.log_text)
             assert "describing: nothing to do" in daemon.ctl("status").stdout
             assert daemon.stop() == 0
             log = daemon.log_text()

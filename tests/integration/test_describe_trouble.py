@@ -30,8 +30,8 @@ from tests.tools.describing import (
     undescribed,
 )
 from tests.tools.library import Library
-from tests.tools.scanning import wait_until
 from tests.tools.vision_server import Conversation, Model, Request, VisionServer, answering, pictures
+from tests.tools.waiting import until
 
 KEY = "sk-hunter2"
 TOTAL = "censusd_describe_pictures_total"
@@ -49,16 +49,16 @@ def test_while_the_server_is_away_nothing_is_lost_and_no_picture_is_blamed(
         by = terms(library, server=server)
     before = sample(TOTAL, outcome="failed"), sample(TOTAL, outcome="given up")
     with describing(library.repository.catalogue, by) as describer:
-        wait_until(lambda: describer.state is State.AWAY)
-        wait_until(lambda: describer.status()["breaker"] == "half-open" or describer._work.breaker.failures > 7)
+        until(lambda: describer.state is State.AWAY)
+        until(lambda: describer.status()["breaker"] == "half-open" or describer._work.breaker.failures > 7)
         status = describer.status()
         assert status["state"] == "server away"
         assert "Connection refused" in status["server_trouble"]
         assert breaker("closed") == 0
         assert breaker("open") + breaker("half-open") == 1
         with VisionServer(Model(), port=by.rules.endpoint.port) as again:
-            wait_until(lambda: len(described(library)) == 8)
-            wait_until(lambda: describer.state is State.NOTHING)
+            until(lambda: len(described(library)) == 8)
+            until(lambda: describer.state is State.NOTHING)
             # It had to prove itself first.
             assert numbers(again)[0] is None
             assert sorted(number for number in numbers(again) if number is not None) == list(range(8))
@@ -91,7 +91,7 @@ def test_while_the_server_fails_it_is_sent_nobodys_picture_alone(library: Librar
         assert described(library) == {}
         assert describer.state is State.AWAY
         server.converse = Model()
-        wait_until(lambda: len(described(library)) == 12)
+        until(lambda: len(described(library)) == 12)
     assert undescribed(library) == {}
 
 
@@ -105,9 +105,9 @@ def test_pictures_that_no_server_could_do_do_not_keep_it_away_for_ever(library: 
 
     add(library, *range(2 * MOST_FAILURES))
     with VisionServer(moody) as server, describing(library.repository.catalogue, terms(library, server=server)):
-        wait_until(lambda: len(undescribed(library)) == 2 * MOST_FAILURES)
+        until(lambda: len(undescribed(library)) == 2 * MOST_FAILURES)
         add(library, 60)
-        wait_until(lambda: set(described(library)) == {"60.png"})
+        until(lambda: set(described(library)) == {"60.png"})
     assert {attempts for _, attempts, _ in undescribed(library).values()} == {3}
     assert None in numbers(server)
 
@@ -125,9 +125,9 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(library: Library) -> None
         VisionServer(busy) as server,
         describing(library.repository.catalogue, terms(library, server=server)) as describer,
     ):
-        wait_until(lambda: describer.state is State.WAITING and "it has no time now (HTTP 429)" in describer.why)
+        until(lambda: describer.state is State.WAITING and "it has no time now (HTTP 429)" in describer.why)
         assert describer.status()["breaker"] == "closed"
-        wait_until(lambda: len(described(library)) == 1)
+        until(lambda: len(described(library)) == 1)
     assert times[1] - times[0] >= 2
     assert undescribed(library) == {}
 
@@ -147,7 +147,7 @@ def test_a_slow_server_has_so_long_and_no_longer(library: Library) -> None:
         VisionServer(thinking(released)) as server,
         describing(library.repository.catalogue, terms(library, server=server, timeout=0.3)),
     ):
-        wait_until(lambda: "1.png" in undescribed(library))
+        until(lambda: "1.png" in undescribed(library))
         released.set()
     assert undescribed(library) == {"1.png": (False, 3, "no answer within 0.3 s")}
 
@@ -165,7 +165,7 @@ def test_it_stops_while_the_server_thinks_and_another_goes_on_at_once(library: L
             assert time.monotonic() - began < 5
         released.set()
         with describing(library.repository.catalogue, by):
-            wait_until(lambda: len(described(library)) == 1)
+            until(lambda: len(described(library)) == 1)
     assert library.query("SELECT count(*) FROM description_claims") == [(0,)]
 
 
@@ -178,7 +178,7 @@ def test_switching_it_off_ends_what_is_under_way(library: Library) -> None:
     ):
         server.wait_for(1)
         describer.reconfigure(terms(library, server=server, enabled=False))
-        wait_until(lambda: describer.state is State.OFF)
+        until(lambda: describer.state is State.OFF)
         released.set()
     assert described(library) == {}
     assert len(server.requests) == 1
@@ -189,7 +189,7 @@ def test_two_at_once_send_no_picture_twice(library: Library, database: str) -> N
     with VisionServer(Model()) as server, Catalogue(database) as other:
         by = terms(library, server=server)
         with describing(library.repository.catalogue, by), describing(other, by):
-            wait_until(lambda: len(described(library)) == 30)
+            until(lambda: len(described(library)) == 30)
     assert sorted(number for number in numbers(server) if number is not None) == list(range(30))
 
 
@@ -206,7 +206,7 @@ def test_one_that_died_costs_the_picture_an_attempt_and_three_of_them_give_it_up
         _, (picture,) = descriptions.page(cursor, repository.id, wanted, -1, Position(), 10)
     assert [claim(str(number), picture) for number in range(3)] == [0, 1, 2]
     with VisionServer(Model()) as server, describing(repository.catalogue, terms(library, server=server)):
-        wait_until(lambda: "1.png" in undescribed(library))
+        until(lambda: "1.png" in undescribed(library))
     assert server.requests == []
     assert undescribed(library) == {"1.png": (False, 3, "the daemon ended while it was being described")}
 
@@ -223,7 +223,7 @@ def test_what_comes_too_late_is_not_stored(library: Library) -> None:
         # As if it had slept for a day, and somebody else had taken the picture over.
         library.query("UPDATE description_claims SET worker = 'another', not_before = now() + interval '1 hour'")
         released.set()
-        wait_until(lambda: describer.state is State.NOTHING)
+        until(lambda: describer.state is State.NOTHING)
         assert described(library) == {}
         assert claims(library) == 1
     assert sample(TOTAL, outcome="described") == before
@@ -261,10 +261,10 @@ def test_what_was_said_while_the_database_was_away_is_stored_when_it_is_back(
         assert asked.wait(60)
         with away(server, database):
             released.set()
-            wait_until(lambda: not describer._work._catalogue.statistics().get("pool_available"))
+            until(lambda: not describer._work._catalogue.statistics().get("pool_available"))
             threading.Event().wait(2.0)
             assert describer.is_alive
-        wait_until(lambda: len(described(library)) == 2)
+        until(lambda: len(described(library)) == 2)
     assert sorted(filter(None, numbers(model))) == [1, 2]
 
 
@@ -277,11 +277,11 @@ def test_the_key_is_sent_and_never_told(library: Library, capsys: pytest.Capture
         VisionServer(telling) as server,
         describing(library.repository.catalogue, terms(library, server=server, key=KEY)) as describer,
     ):
-        wait_until(lambda: "1.png" in undescribed(library))
+        until(lambda: "1.png" in undescribed(library))
         assert KEY not in str(describer.status())
         server.converse = answering(401, KEY.encode())
         add(library, 2)
-        wait_until(lambda: "refuses the key" in describer.status()["server_trouble"])
+        until(lambda: "refuses the key" in describer.status()["server_trouble"])
     assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
     assert undescribed(library)["1.png"][2].endswith("(HTTP 400: Bearer (key))")
     said = capsys.readouterr()
@@ -305,7 +305,7 @@ def test_a_fault_of_our_own_is_survived(library: Library, monkeypatch: pytest.Mo
         threading.Event().wait(0.5)
         assert describer.is_alive
         library.query("ALTER TABLE elsewhere RENAME TO description_claims")
-        wait_until(lambda: len(described(library)) == 1)
+        until(lambda: len(described(library)) == 1)
 
 
 def test_what_was_at_hand_when_the_database_did_not_answer_is_not_forgotten(library: Library, database: str) -> None:
@@ -317,9 +317,9 @@ def test_what_was_at_hand_when_the_database_did_not_answer_is_not_forgotten(libr
         psycopg.connect(database) as connection,
     ):
         # It has the other picture at hand, which it will claim as soon as the server may be asked again.
-        wait_until(lambda: describer._next is not None and describer.state is State.WAITING)
+        until(lambda: describer._next is not None and describer.state is State.WAITING)
         connection.execute("LOCK TABLE description_claims")
         model.converse = Model()
-        wait_until(lambda: describer.why.startswith("database: it is away"))
+        until(lambda: describer.why.startswith("database: it is away"))
         connection.rollback()
-        wait_until(lambda: len(described(library)) == 2)
+        until(lambda: len(described(library)) == 2)

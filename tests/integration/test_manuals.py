@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.tools.installation import programs
 from tests.tools.library import fresh_database
 from tests.tools.manuals import CHECKOUT, DOCS, Block, Terminal, alike, blocks
 from tests.tools.private import apart, privately
+from tests.tools.waiting import until
 
 _DEADLINE: Final = 60.0
 
@@ -184,11 +184,12 @@ def started(repository: Path, state: Path, environment: dict[str, str]) -> Itera
             [CHECKOUT / ".ci" / "start"], env={**os.environ, **environment, **variables}, stdout=log, stderr=log
         )
     try:
-        deadline = time.monotonic() + _DEADLINE
-        while not counted(environment):
-            assert process.poll() is None, (state.parent / "log").read_text()
-            assert time.monotonic() < deadline, (state.parent / "log").read_text()
-            time.sleep(0.1)
+        until(
+            lambda: counted(environment) or process.poll() is not None,
+            (state.parent / "log").read_text,
+            within=_DEADLINE,
+        )
+        assert process.poll() is None, (state.parent / "log").read_text()
         yield
         process.send_signal(signal.SIGINT)
         assert process.wait(_DEADLINE) == 0

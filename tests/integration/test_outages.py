@@ -68,6 +68,29 @@ def library(tmp_path: Path, database: str) -> Iterator[LivingLibrary]:
         library.stop()
 
 
+@pytest.fixture
+def halted(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LivingLibrary, Gate]]:
+    """The same in the middle of its first pass, at a gate that lets it go on once it is opened."""
+    monkeypatch.setattr(reconciler, "_DIRECTORIES_AT_ONCE", 1)
+    gate = Gate()
+    with Catalogue(database, IMPATIENT) as catalogue:
+        library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", debounce=0.01, beat=gate)
+        for number in range(5):
+            (library.root / f"d{number}").mkdir()
+            (library.root / f"d{number}/f").touch()
+        try:
+            gate.close()
+            library.start_at_once()
+            while library.worker.phase is not Phase.SCANNING:
+                gate.step()
+            while not library.records():
+                gate.step()
+            yield library, gate
+        finally:
+            gate.open()
+            library.stop()
+
+
 def again(what: Callable[[], object]) -> None:
     """Do it until the database is there for it."""
     deadline = time.monotonic() + DEADLINE
@@ -115,35 +138,17 @@ def test_a_database_that_is_away_for_a_while(library: LivingLibrary, shaky: Data
     library.check_passes()
 
 
-def test_a_database_that_goes_away_in_the_middle_of_a_pass(
-    tmp_path: Path, database: str, shaky: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reconciler, "_DIRECTORIES_AT_ONCE", 1)
-    gate = Gate()
-    with Catalogue(database, IMPATIENT) as catalogue:
-        library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", debounce=0.01, beat=gate)
-        for number in range(5):
-            (library.root / f"d{number}").mkdir()
-            (library.root / f"d{number}/f").touch()
-        try:
-            gate.close()
-            library.start_at_once()
-            while library.worker.phase is not Phase.SCANNING:
-                gate.step()
-            while not library.records():
-                gate.step()
-            with shaky.away():
-                gate.open()
-                until(lambda: library.worker.phase is Phase.WAITING)
-            assert library.first_pass.wait(DEADLINE)
-            library.sync()
-            library.check()
-            library.check_passes()
-            statuses = library.query("SELECT status, error_message FROM sync_operations ORDER BY id LIMIT 1")
-            assert statuses == [("failed", "interrupted: its daemon is gone, or lost the database")]
-        finally:
-            gate.open()
-            library.stop()
+def test_a_database_that_goes_away_in_the_middle_of_a_pass(halted: tuple[LivingLibrary, Gate], shaky: Database) -> None:
+    library, gate = halted
+    with shaky.away():
+        gate.open()
+        until(lambda: library.worker.phase is Phase.WAITING)
+    assert library.first_pass.wait(DEADLINE)
+    library.sync()
+    library.check()
+    library.check_passes()
+    statuses = library.query("SELECT status, error_message FROM sync_operations ORDER BY id LIMIT 1")
+    assert statuses == [("failed", "interrupted: its daemon is gone, or lost the database")]
 
 
 def _try(what: Callable[[], object]) -> None:
@@ -152,32 +157,16 @@ def _try(what: Callable[[], object]) -> None:
 
 
 def test_a_database_and_a_root_that_go_away_together(
-    tmp_path: Path, database: str, shaky: Database, monkeypatch: pytest.MonkeyPatch
+    halted: tuple[LivingLibrary, Gate], shaky: Database, tmp_path: Path
 ) -> None:
     """The journal's row of the pass cannot be closed then, and must not stand in the way of the next one."""
-    monkeypatch.setattr(reconciler, "_DIRECTORIES_AT_ONCE", 1)
-    gate = Gate()
+    library, gate = halted
     elsewhere = tmp_path / "elsewhere"
-    with Catalogue(database, IMPATIENT) as catalogue:
-        library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", debounce=0.01, beat=gate)
-        for number in range(5):
-            (library.root / f"d{number}").mkdir()
-            (library.root / f"d{number}/f").touch()
-        try:
-            gate.close()
-            library.start_at_once()
-            while library.worker.phase is not Phase.SCANNING:
-                gate.step()
-            while not library.records():
-                gate.step()
-            with shaky.away():
-                library.root.rename(elsewhere)
-                gate.open()
-                until(lambda: library.worker.phase is Phase.OFFLINE)
-            elsewhere.rename(library.root)
-            assert library.first_pass.wait(DEADLINE), library.worker.why
-            library.sync()
-            library.check()
-        finally:
-            gate.open()
-            library.stop()
+    with shaky.away():
+        library.root.rename(elsewhere)
+        gate.open()
+        until(lambda: library.worker.phase is Phase.OFFLINE)
+    elsewhere.rename(library.root)
+    assert library.first_pass.wait(DEADLINE), library.worker.why
+    library.sync()
+    library.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from censusd.sync import reconciler
 from tests.tools.library import Library, disk
 
 
-class Between:
+class Between(ABC):
     """Does something at the first quiet point of a pass."""
 
     def __init__(self, library: Library, monkeypatch: pytest.MonkeyPatch, after: int = 1) -> None:
@@ -22,8 +23,9 @@ class Between:
             library.root, library.repository, replace(library.hooks, due=self._due, other_work=self._work)
         )
 
+    @abstractmethod
     def act(self, library: Library) -> None:
-        raise NotImplementedError
+        """Do it."""
 
     def _due(self) -> bool:
         self._waiting -= 1

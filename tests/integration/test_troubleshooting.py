@@ -11,8 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Final
@@ -23,6 +22,7 @@ from censusd.cli import censusctl
 from tests.tools.daemon import DaemonProcess
 from tests.tools.manuals import DOCS, blocks, prose
 from tests.tools.private import apart, become_nobody
+from tests.tools.waiting import until
 
 _PAGE: Final = DOCS / "troubleshooting.md"
 _MESSAGES: Final = [line for block in blocks(_PAGE, "text") for line in block.text.splitlines()]
@@ -64,16 +64,6 @@ def censusd(*arguments: str | Path, **environment: str) -> str:
     )
     assert done.returncode in {1, 2}
     return done.stderr
-
-
-def eventually(look: Callable[[], bool]) -> bool:
-    """Whether it comes true in a while."""
-    deadline = time.monotonic() + _DEADLINE
-    while not look():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def test_configurations_that_cannot_be_used(place: Path) -> None:
@@ -126,7 +116,7 @@ def test_no_database(place: Path) -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
     text = '[database]\nconnect_timeout = "1s"\n' + repository(place)
     with DaemonProcess(place, nowhere, text) as daemon:
-        assert eventually(lambda: documented("waiting for the database", daemon.ctl("status").stdout))
+        until(lambda: documented("waiting for the database", daemon.ctl("status").stdout))
 
 
 def test_reloads(place: Path, database: str) -> None:
@@ -134,10 +124,10 @@ def test_reloads(place: Path, database: str) -> None:
         daemon.sync("photos")
         daemon.configure(repository(place, "watch = 1"))
         daemon.signal(signal.SIGHUP)
-        assert eventually(lambda: documented("the new configuration is not valid", daemon.ctl("status").stdout))
+        until(lambda: documented("the new configuration is not valid", daemon.ctl("status").stdout))
         daemon.configure('[daemon]\nstate_directory = "/tmp"\n' + repository(place))
         daemon.signal(signal.SIGHUP)
-        assert eventually(lambda: documented("takes effect when", daemon.log_text()))
+        until(lambda: documented("takes effect when", daemon.log_text()))
 
 
 def test_roots_that_are_not_the_root(place: Path, database: str) -> None:
@@ -145,19 +135,19 @@ def test_roots_that_are_not_the_root(place: Path, database: str) -> None:
     (root / ".censusd-root").touch()
     with DaemonProcess(place, database, repository(place, 'marker = ".censusd-root"')) as daemon:
 
-        def says(reason: str) -> bool:
-            return eventually(lambda: documented(reason, daemon.ctl("status").stdout))
+        def await_saying(reason: str) -> None:
+            until(lambda: documented(reason, daemon.ctl("status").stdout))
 
         daemon.sync("photos")
         (root / ".censusd-root").unlink()
-        assert says("the marker file is not there")
+        await_saying("the marker file is not there")
         daemon.configure(repository(place))
         daemon.signal(signal.SIGHUP)
         daemon.sync("photos")
         root.rename(away)
-        assert says("there is nothing at this path")
+        await_saying("there is nothing at this path")
         root.mkdir()
-        assert says("another directory is there")
+        await_saying("another directory is there")
         root.rmdir()
         away.rename(root)
         daemon.sync("photos")
@@ -167,7 +157,7 @@ def test_roots_that_are_not_the_root(place: Path, database: str) -> None:
         for file in root.iterdir():
             file.rename(away / file.name)
         daemon.start()
-        assert says("it is empty, and was not")
+        await_saying("it is empty, and was not")
         assert daemon.records("photos") == before
 
 
@@ -176,7 +166,7 @@ def test_deletions_that_are_held(place: Path, database: str) -> None:
         daemon.sync("photos")
         for number in range(10):
             (place / "photos" / f"{number}.jpg").unlink()
-        assert eventually(lambda: documented("deletions are held back", daemon.ctl("status").stdout))
+        until(lambda: documented("deletions are held back", daemon.ctl("status").stdout))
         assert len(daemon.records("photos")) == 20
         done = daemon.ctl("release", "photos", "--wait")
         assert done.returncode == 0, done.stderr
@@ -191,7 +181,7 @@ def test_a_second_daemon_and_a_worker_too_many(place: Path, database: str) -> No
         DaemonProcess(other, database, repository(place)) as second,
     ):
         first.sync("photos")
-        assert eventually(lambda: documented("standby: …", second.ctl("status").stdout))
+        until(lambda: documented("standby: …", second.ctl("status").stdout))
         file = place / "worker.toml"
         file.write_text('[http]\nlisten = ""\n' + repository(place).replace('"photos"', '"pictures"'))
         variables = {"CENSUSD_DATABASE": database, "RUNTIME_DIRECTORY": str(place / "w")}

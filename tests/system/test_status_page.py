@@ -16,8 +16,9 @@ import pytest
 from censusd import metrics
 from censusd.catalogue.connection import Catalogue
 from censusd.service.backlogs import Backlogs
-from tests.tools.control_room import DEADLINE, ControlRoom, eventually
+from tests.tools.control_room import DEADLINE, ControlRoom
 from tests.tools.scanning import NEVER_IDLE, RULES, scanning, site
+from tests.tools.waiting import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -80,7 +81,7 @@ def test_the_page_shows_how_things_stand(room: ControlRoom, browser: Browser) ->
     gone = room.add("gone", start=False)
     gone.root.rmdir()
     gone.start_at_once()
-    eventually(lambda: room.status("gone")["phase"] == "offline")
+    until(lambda: room.status("gone")["phase"] == "offline")
     before = asked()
     text = text_of_page(browser.dom())
     assert "live" in text

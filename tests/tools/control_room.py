@@ -8,9 +8,7 @@ import os
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -183,14 +181,6 @@ class ControlRoom:
 
     def _reload(self) -> None:
         self.reloads += 1
-
-
-def eventually(condition: Callable[[], object], within: float = DEADLINE) -> None:
-    """Ask until ``condition`` holds."""
-    deadline, pause = time.monotonic() + within, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        pause.wait(0.01)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ import psycopg
 from censusd.catalogue.embedded import EmbeddedServer
 from censusd.catalogue.embedded_binaries import locate_binaries
 from tests.tools.manuals import CHECKOUT, DOCS, Block, Terminal, blocks
+from tests.tools.waiting import until
 
 _DEADLINE: Final = 60.0
 
@@ -121,10 +121,11 @@ class Installation:
 
     def until(self, command: str, where: str = "") -> None:
         """Repeat a command until it succeeds."""
-        deadline = time.monotonic() + _DEADLINE
-        while self._terminal.run(f"{self._elsewhere(where)} {command}")[0]:
-            assert time.monotonic() < deadline, (self.place / "log").read_text()
-            time.sleep(0.1)
+        until(
+            lambda: not self._terminal.run(f"{self._elsewhere(where)} {command}")[0],
+            (self.place / "log").read_text,
+            within=_DEADLINE,
+        )
 
     def sql(self, text: str, where: str = "") -> str:
         """What a query finds, in the private PostgreSQL or in the other one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,14 +62,6 @@ def scanning(
     finally:
         scanner.stop()
         assert scanner.join(DEADLINE)
-
-
-def wait_until(condition: Callable[[], bool], what: str = "", within: float = DEADLINE) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, what or "it did not become true in time"
-        time.sleep(0.02)
 
 
 def sha256(path: Path) -> str:

@@ -18,7 +18,8 @@ from censusd.deepscan.messages import Finding, Job, Outcome, Settings
 from censusd.deepscan.processes import LARGE, Casualty, Processes, wait
 from censusd.filesystem.digest import fingerprint_of
 from censusd.filesystem.names import text_of
-from tests.tools.scanning import DEADLINE, sha256, wait_until
+from tests.tools.scanning import DEADLINE, sha256
+from tests.tools.waiting import until
 
 FAMILIES = ("tests.tools.hostile:Obedient",)
 SETTINGS = Settings(memory=1 << 30, nice=0, families=FAMILIES)
@@ -251,7 +252,7 @@ def test_a_worker_that_has_retired_unnoticed_costs_nobody_anything(pool: Pool, t
     pool.submit("hungry")
     pool.processes.prepare(select.poll())
     # It has answered, asked to be replaced and ended, and its parent has not heard of any of it yet.
-    wait_until(lambda: state_of(pid) == "Z")
+    until(lambda: state_of(pid) == "Z")
     pool.submit("fine")
     pool.finish()
     assert not pool.casualties
@@ -339,11 +340,11 @@ def test_pausing_stops_a_worker_inside_a_file(pool: Pool, tmp_path: Path) -> Non
     pool.until(lambda: pool.processes.greeting is not None)
     (pid,) = pool.processes.pids
     pool.processes.pause()
-    wait_until(lambda: state_of(pid) == "T")
+    until(lambda: state_of(pid) == "T")
     pool.step()
     assert state_of(pid) == "T"
     pool.processes.resume()
-    wait_until(lambda: state_of(pid) != "T")
+    until(lambda: state_of(pid) != "T")
     pool.processes.cancel()
 
 
@@ -395,4 +396,4 @@ def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
     worker = int(os.read(reader, 20))
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
-    wait_until(lambda: not Path(f"/proc/{worker}").exists())
+    until(lambda: not Path(f"/proc/{worker}").exists())

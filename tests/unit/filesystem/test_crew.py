@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -23,6 +23,7 @@ from censusd.filesystem.crew import Help, Walk
 from censusd.filesystem.ignore import IgnorePolicy
 from censusd.model import ROOT, Listing, Observation, Problem, ProblemKind, is_below
 from tests.tools.private import apart, beside
+from tests.tools.waiting import until
 from tests.tools.walking import ALONE
 
 DEADLINE = 30.0
@@ -71,13 +72,6 @@ def pids(walking: Walk) -> list[int]:
     return [each.pid for each in walking._helpers]
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def state_of(pid: int) -> str:
     """One letter, as in proc_pid_stat(5); empty when there is no such process."""
     try:
@@ -104,7 +98,7 @@ def nothing_is_left() -> Iterator[None]:
     descriptors, before = len(os.listdir("/proc/self/fd")), children()
     yield
     assert len(os.listdir("/proc/self/fd")) == descriptors
-    wait_for(lambda: not children() - before)
+    until(lambda: not children() - before)
 
 
 @pytest.fixture
@@ -475,7 +469,7 @@ def test_helpers_keep_to_themselves(wide: Path, monkeypatch: pytest.MonkeyPatch)
             found.append(observation)
             if len(found) == 1:
                 for pid in pids(walking):
-                    wait_for(lambda: "2" in os.listdir(f"/proc/{pid}/fd"))  # noqa: B023
+                    until(lambda: "2" in os.listdir(f"/proc/{pid}/fd"))  # noqa: B023
                     links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
                     assert not any("inherited" in link for link in links)
                     assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
@@ -508,7 +502,7 @@ def test_helpers_do_not_outlive_a_daemon_that_is_killed(wide: Path) -> None:
         orphans = {pid for pid in _descendants(process.pid) if pid not in before}
         assert len(orphans) == 2
         process.kill()
-        wait_for(lambda: all(state_of(pid) in {"", "Z"} for pid in orphans))
+        until(lambda: all(state_of(pid) in {"", "Z"} for pid in orphans))
 
 
 def _descendants(pid: int) -> set[int]:
