@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from censusd.deepscan.examine import Examiner
-from censusd.deepscan.messages import CURRENT, Finding, Greeting, Job, Outcome, ProtocolError, Settings, frame, unframe
+from censusd.deepscan.messages import (
+    CURRENT,
+    Finding,
+    Greeting,
+    Job,
+    Outcome,
+    ProtocolError,
+    Settings,
+    frame_answer,
+    read_requests,
+)
 from censusd.deepscan.sandbox import Limits, enter
 from censusd.extractors.registry import Registry
 from censusd.filesystem.ignore import IgnorePolicy
@@ -70,7 +80,7 @@ class Inbox:
             if not read:
                 return None
             self._data += read
-            self._messages.extend(unframe(self._data))
+            self._messages.extend(read_requests(self._data))
         return self._messages.popleft()
 
 
@@ -154,7 +164,7 @@ class Worker:
         if message == []:
             return
         try:
-            data = frame(message)
+            data = frame_answer(message)
         except ValueError:
             data = b"".join(_frame_of(finding) for finding in message or ())
         view = memoryview(data)
@@ -169,10 +179,10 @@ _EVERYTHING: Final = IgnorePolicy(default_excludes=False, ignore_file="")
 def _frame_of(finding: Finding) -> bytes:
     """A finding alone, without its metadata if there is too much of it."""
     try:
-        return frame([finding])
+        return frame_answer([finding])
     except ValueError:
         problem = ("resources", "there is more to say of it than is kept")
-        return frame([finding._replace(metadata=None, problem=problem)])
+        return frame_answer([finding._replace(metadata=None, problem=problem)])
 
 
 def main() -> None:
@@ -200,5 +210,5 @@ def _serve(requests: int, answers: int, shared_fd: int) -> None:
     registry = Registry() if settings.families is None else Registry(settings.families)
     report = enter(Limits(settings.memory, settings.nice))
     worker = Worker(inbox, answers, shared, Examiner(registry))
-    os.write(answers, frame(Greeting(registry.versions, registry.missing, report)))
+    os.write(answers, frame_answer(Greeting(registry.versions, registry.missing, report)))
     worker.serve()

@@ -49,7 +49,7 @@ class Examiner:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._buffer = bytearray(CHUNK)
+        self._buffer = memoryview(bytearray(CHUNK))
         self._listed: tuple[tuple[int, ...], dict[str, str]] = ((), {})
         self.is_exhausted = False
 
@@ -57,7 +57,7 @@ class Examiner:
         """What can be found out about one file."""
         try:
             with opened(tree, job.directory, job.name) as file:
-                if not file.is_as_expected(job.fingerprint):
+                if not file.is_version(*job.version):
                     return _unfit(job, Outcome.CHANGED, _CHANGED)
                 return self._read(file, job)
         except OSError as error:
@@ -67,10 +67,8 @@ class Examiner:
             return _unfit(job, Outcome.CHANGED if problem.kind in VANISHED else Outcome.FAILED, problem)
 
     def _read(self, file: OpenFile, job: Job) -> Finding:
-        wanted = memoryview(self._buffer)[: CHUNK if job.hashing else HEAD]
-        filled = os.preadv(file.fd, [wanted], 0)
-        head = bytes(self._buffer[: min(filled, HEAD)])
-        extractor = self._registry.choose(head, job.name) if filled else None
+        filled = os.preadv(file.fd, [self._buffer if job.hashing else self._buffer[:HEAD]], 0)
+        extractor = self._registry.choose(bytes(self._buffer[: min(filled, HEAD)]), job.name) if filled else None
         found = self._extract(extractor, file, job) if extractor is not None else None
         made: bytes | None = b""
         if job.hashing:

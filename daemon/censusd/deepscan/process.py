@@ -17,7 +17,16 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
-from censusd.deepscan.messages import CURRENT, Finding, Greeting, Job, ProtocolError, Settings, frame, unframe
+from censusd.deepscan.messages import (
+    CURRENT,
+    Finding,
+    Greeting,
+    Job,
+    ProtocolError,
+    Settings,
+    frame_request,
+    read_answers,
+)
 
 _BOOTSTRAP: Final = "import sys; sys.path[:] = sys.argv[1:-1]; from censusd.deepscan.child import main; main()"
 _ENVIRONMENT: Final = ("LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
@@ -89,7 +98,7 @@ class Process:
         self.greeting: Greeting | None = None
         self.retires = False
         self.idle_since = time.monotonic()
-        self._outgoing = bytearray(frame(settings))
+        self._outgoing = bytearray(frame_request(settings))
         self._incoming = bytearray()
         self._at = 0
         self._since = time.monotonic()
@@ -116,7 +125,7 @@ class Process:
         if not self.jobs:
             self._since = time.monotonic()
         self.jobs.extend(jobs)
-        self._outgoing += frame(jobs)
+        self._outgoing += frame_request(jobs)
 
     def send(self) -> None:
         """Write as much of the jobs as the worker takes now. If it has ended, ``receive`` says how."""
@@ -144,7 +153,7 @@ class Process:
         self._incoming += read
         found: list[tuple[Job, Finding]] = []
         try:
-            for message in unframe(self._incoming):
+            for message in read_answers(self._incoming):
                 self._take(message, found)
         except (ProtocolError, ValueError, TypeError) as error:
             # What came before stands, and the next look finds the worker gone.

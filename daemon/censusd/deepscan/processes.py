@@ -22,6 +22,7 @@ LARGE: Final = 64 << 20
 """Bytes from which on a file has a worker to itself."""
 
 _MOST_EACH: Final = 64
+"""Small files that are given to a worker at a time: one lot to work on, and one that waits."""
 _BYTES_EACH: Final = 64 << 20
 _IDLE_SECONDS: Final = 30.0
 _MOST_LOST: Final = 4
@@ -166,7 +167,7 @@ class Processes:
                     return
                 continue
             jobs, size = [self._waiting.popleft()], job.version[0]
-            while not large and self._waiting and len(process.jobs) + len(jobs) < _MOST_EACH:
+            while not large and self._waiting and len(jobs) < _MOST_EACH:
                 size += self._waiting[0].version[0]
                 if self._waiting[0].version[0] >= LARGE or size > _BYTES_EACH:
                     break
@@ -208,7 +209,7 @@ class Processes:
     def _has_room(process: Process) -> bool:
         return (
             not process.retires
-            and len(process.jobs) < _MOST_EACH // 2
+            and len(process.jobs) <= _MOST_EACH
             and sum(job.version[0] for job in process.jobs) < _BYTES_EACH // 2
         )
 

@@ -14,7 +14,6 @@ from censusd.filesystem.digest import CHUNK, OpenFile, opened
 from censusd.filesystem.ignore import IgnorePolicy
 from censusd.filesystem.names import bytes_of
 from censusd.filesystem.walk import Tree
-from censusd.model import Fingerprint
 
 _EVERYTHING: Final = IgnorePolicy(default_excludes=False, ignore_file="")
 """What is not to be looked at is not on record."""
@@ -32,12 +31,11 @@ def read(root: str, picture: Picture, waiting: Callable[[], None]) -> bytes:
         ChangedError: it is not.
         OSError: it cannot be read.
     """
-    expected = Fingerprint(picture.size, picture.mtime_ns, picture.ctime_ns, 0, picture.inode)
     with (
         Tree(Path(os.fsdecode(bytes_of(root))), _EVERYTHING) as tree,
         opened(tree, picture.directory, picture.name) as file,
     ):
-        if not file.is_as_expected(expected):
+        if not file.is_version(picture.size, picture.mtime_ns, picture.ctime_ns, picture.inode):
             raise ChangedError("it is not the version on record any more")
         content = _content(file, waiting)
         if file.is_torn() or sha256(content).digest() != picture.content_hash:

@@ -217,8 +217,7 @@ class Walk:
     def _is_covered(self, path: str) -> bool:
         if self._cover is not None:
             try:
-                with self._tree.opened(path) as (fd, _):
-                    self._cover(path, fd)
+                self._cover(path, self._tree.open(path)[0])
             except OSError as error:
                 self._ready.append(Observation(path, problem_of(error)))
                 return False

@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from censusd.filesystem.names import bytes_of
 from censusd.filesystem.problems import problem_of
@@ -44,9 +44,9 @@ class _Abilities:
 _CAN: Final = _Abilities()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenFile:
-    """One regular file, open for reading.
+    """One regular file, open for reading until it is left as a context.
 
     Attributes:
         fd: its descriptor.
@@ -60,20 +60,26 @@ class OpenFile:
     name: bytes
     before: os.stat_result
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self.fd)
+
     @property
     def size(self) -> int:
         """Bytes in it when it was opened."""
         return self.before.st_size
 
-    def is_as_expected(self, expected: Fingerprint) -> bool:
+    def is_version(self, size: int, mtime_ns: int, ctime_ns: int, inode: int) -> bool:
         """Whether it is the version on record; devices are left out, because they are numbered anew at each boot."""
         found = self.before
         return (
-            found.st_size == expected.size
-            and fit(found.st_mtime_ns) == expected.mtime_ns
-            and fit(found.st_ctime_ns) == expected.ctime_ns
+            found.st_size == size
+            and fit(found.st_mtime_ns) == mtime_ns
+            and fit(found.st_ctime_ns) == ctime_ns
             # As signed and unsigned, the same 64 bits; 0 where the file system makes inode numbers up.
-            and (not expected.inode or (found.st_ino ^ expected.inode) & _SIGNED == 0)
+            and (not inode or (found.st_ino ^ inode) & _SIGNED == 0)
         )
 
     def is_torn(self) -> bool:
@@ -82,43 +88,41 @@ class OpenFile:
         Raises:
             OSError: nobody can tell.
         """
-        after = os.fstat(self.fd)
-        if _version(after) != _version(self.before):
-            return True
         try:
-            there = os.stat(self.name, dir_fd=self.directory_fd, follow_symlinks=False)
+            # By its name: one call says that it is the same file still, and that it is the same version.
+            after = os.stat(self.name, dir_fd=self.directory_fd, follow_symlinks=False)
         except FileNotFoundError:
             return True
-        return (there.st_ino, there.st_dev) != (after.st_ino, after.st_dev)
+        return _version(after) != _version(self.before)
 
 
 TORN: Final = Problem(ProblemKind.REPLACED, "it was changed while it was read")
 """What is said of a file that was written to, or replaced, while it was read."""
 
 
-@contextmanager
-def opened(tree: Tree, directory: str, name: str) -> Iterator[OpenFile]:
+def opened(tree: Tree, directory: str, name: str) -> OpenFile:
     """The regular file ``name`` in ``directory``, open for reading.
 
     Raises:
         OSError: it cannot be opened; ``ENOENT`` and ``ENOTDIR`` if it is not there any more, ``ELOOP`` if there is
             something else than a regular file.
     """
-    with tree.opened(directory) as (directory_fd, _):
-        raw = bytes_of(name)
-        fd = _open(raw, directory_fd)
-        try:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.ELOOP, "it is not a regular file any more")
-            yield OpenFile(fd, directory_fd, raw, found)
-        finally:
-            os.close(fd)
+    directory_fd, _ = tree.open(directory)
+    raw = bytes_of(name)
+    fd = _open(raw, directory_fd)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.ELOOP, "it is not a regular file any more")
+        return OpenFile(fd, directory_fd, raw, found)
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def digest(
     file: OpenFile,
-    buffer: bytearray,
+    buffer: bytearray | memoryview,
     *,
     filled: int = 0,
     cancelled: Callable[[], bool] = lambda: False,

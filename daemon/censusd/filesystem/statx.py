@@ -37,4 +37,4 @@ def birth_ns(fd: int) -> int:
 
 def fit(nanoseconds: int) -> int:
     """A time that fits the catalogue's column. File systems can hold years before 1677 and after 2262."""
-    return max(_LEAST, min(_MOST, nanoseconds))
+    return nanoseconds if _LEAST <= nanoseconds <= _MOST else max(_LEAST, min(_MOST, nanoseconds))

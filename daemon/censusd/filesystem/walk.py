@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -85,33 +84,34 @@ class Tree:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    @contextmanager
-    def opened(self, path: str) -> Iterator[tuple[int, DirectoryPolicy]]:
+    def open(self, path: str) -> tuple[int, DirectoryPolicy]:
         """The directory at ``path``, open for listing, with the policy inside it.
+
+        The descriptor stays the tree's, which closes it when it goes elsewhere: it is good until the next look.
 
         Raises:
             OSError: it, or a directory on the way to it, cannot be opened or is no longer a directory.
         """
         handle = self._handle(path)
-        yield handle.fd, handle.policy
+        return handle.fd, handle.policy
 
     def observe(self, path: str, cover: Cover | None = None) -> Observation:
         """List the directory at ``path``; what cannot be seen comes back as a problem, never as an absence."""
         try:
-            with self.opened(path) as (fd, policy):
-                if cover is not None:
-                    cover(path, fd)
-                return Observation(path, list_directory(fd, policy, stable_inodes=self._stable_inodes))
+            fd, policy = self.open(path)
+            if cover is not None:
+                cover(path, fd)
+            return Observation(path, list_directory(fd, policy, stable_inodes=self._stable_inodes))
         except OSError as error:
             return Observation(path, problem_of(error))
 
     def look(self, path: str, names: frozenset[str], cover: Cover | None = None) -> Observation:
         """Look at some names in the directory at ``path``."""
         try:
-            with self.opened(path) as (fd, policy):
-                if cover is not None:
-                    cover(path, fd)
-                return Observation(path, look(fd, names, policy, stable_inodes=self._stable_inodes))
+            fd, policy = self.open(path)
+            if cover is not None:
+                cover(path, fd)
+            return Observation(path, look(fd, names, policy, stable_inodes=self._stable_inodes))
         except OSError as error:
             return Observation(path, problem_of(error))
 
@@ -121,9 +121,9 @@ class Tree:
         Raises:
             OSError: the directory cannot be listed.
         """
-        with self.opened(path) as (fd, policy):
-            # A descriptor of its own: the shared one may be closed, or listed from, while the caller is at work.
-            mine = os.open(".", OPEN_DIRECTORY, dir_fd=fd)
+        fd, policy = self.open(path)
+        # A descriptor of its own: the shared one may be closed, or listed from, while the caller is at work.
+        mine = os.open(".", OPEN_DIRECTORY, dir_fd=fd)
         try:
             yield from slices(mine, policy, stable_inodes=self._stable_inodes)
         finally:
@@ -132,16 +132,15 @@ class Tree:
     def birth(self, path: str) -> int:
         """When the directory at ``path`` was created, in nanoseconds since the epoch; 0 where nobody knows."""
         try:
-            with self.opened(path) as (fd, _):
-                return birth_ns(fd)
+            return birth_ns(self.open(path)[0])
         except OSError:
             return 0
 
     def birth_of_file(self, directory: str, name: str) -> int:
         """When the file ``name`` in ``directory`` was created, in the same way."""
         try:
-            with self.opened(directory) as (fd, _):
-                file = os.open(bytes_of(name), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            fd, _ = self.open(directory)
+            file = os.open(bytes_of(name), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
         except OSError:
             return 0
         try:
