@@ -96,19 +96,8 @@ def _by_content(head: bytes) -> Parser | None:
         return riff.parse_wav if form == b"WAVE" else riff.parse_avi
     if head[:4] == b"FORM" and form in {b"AIFF", b"AIFC"}:
         return riff.parse_aiff
-    beginnings: tuple[tuple[bytes, Parser], ...] = (
-        (b"\x1a\x45\xdf\xa3", matroska.parse),
-        (b"OggS", ogg.parse),
-        (b"fLaC", flac.parse),
-        (b"ID3", _after_id3),
-        (asf.HEADER, asf.parse),
-        (b"MAC ", ape.parse_monkey),
-        (b"wvpk", ape.parse_wavpack),
-        (b"\0\0\1\xba", transport.parse_programme),
-    )
-    for beginning, parser in beginnings:
-        if head.startswith(beginning):
-            return parser
+    if head.startswith(tuple(_BY_BEGINNING)):
+        return next(parser for beginning, parser in _BY_BEGINNING.items() if head.startswith(beginning))
     if transport.packet_size(head):
         return transport.parse_transport
     first = mpeg_audio.first_frame(head) if head[:1] == b"\xff" else None
@@ -119,6 +108,13 @@ def _after_id3(reader: Reader, media: Media) -> None:
     """FLAC may follow an ID3 tag, though it should not."""
     flac_follows = reader.at(id3.tag_length(reader, 0), 4) == b"fLaC"
     (flac.parse if flac_follows else mpeg_audio.parse)(reader, media)
+
+
+_BY_BEGINNING: Final[dict[bytes, Parser]] = {
+    b"\x1a\x45\xdf\xa3": matroska.parse, b"OggS": ogg.parse, b"fLaC": flac.parse, b"ID3": _after_id3,
+    asf.HEADER: asf.parse, b"MAC ": ape.parse_monkey, b"wvpk": ape.parse_wavpack,
+    b"\0\0\1\xba": transport.parse_programme,
+}  # fmt: skip
 
 
 def _sober(media: Media) -> None:

@@ -36,8 +36,8 @@ _SLOWEST: Final = 8_000
 def packet_size(head: bytes) -> tuple[int, int] | None:
     """A transport stream's packet size and where its first packet begins, by the sync bytes; None if it is none."""
     for size, before in ((188, 0), (192, 4), (204, 0)):
-        places = range(before, min(len(head), before + 16 * size), size)
-        if len(places) >= 4 and all(head[place] == 0x47 for place in places):
+        signs = head[before : before + 16 * size : size]
+        if len(signs) >= 4 and not signs.strip(b"G"):
             return size, before
     return None
 
