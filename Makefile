@@ -26,7 +26,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
 export MYPY_CACHE_DIR := $(VENV)/cache/mypy
 export RUFF_CACHE_DIR := $(VENV)/cache/ruff
 
-.PHONY: help setup run test test-system bench lint format generate lock install uninstall deb clean
+.PHONY: help setup run test test-system faults bench lint format generate lock install uninstall deb clean
 
 help: ## Say what can be made (this text)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -39,10 +39,13 @@ run: setup ## Run the daemon on a sample library, or on yours: make run REPO="/p
 
 test: setup ## Run the fast tests, with a real PostgreSQL
 	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -n $(TESTERS) --dist worksteal \
-	    -m "not system and not slow" $(ARGS)
+	    -m "not system and not slow and not faults" $(ARGS)
 
 test-system: setup ## Run what needs root: the daemon under a real systemd, real mounts, a real Prometheus
 	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -m system -rs $(ARGS)
+
+faults: setup ## Run the fault suite in its long form: lost, wrongly missing, time to repair; as root for all of it
+	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" tests/faults -m faults -rs $(ARGS)
 
 bench: setup ## Run the benchmarks, or one of them: make bench ARGS=watch
 	@for name in $(or $(ARGS),$$(ls tests/bench | sed -n 's/^bench_\(.*\)\.py$$/\1/p')); do \

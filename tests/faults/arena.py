@@ -1,0 +1,201 @@
+"""Where a fault is tried: the real daemon, a database with a witness in it, a workload, and the judgement."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import psycopg
+import pytest
+
+from tests.faults import witness
+from tests.faults.referee import differences, listing, on_record
+from tests.faults.workload import Workload
+from tests.tools.daemon import DaemonProcess
+from tests.tools.waiting import until
+
+REPOSITORY: Final = "tree"
+
+SETTINGS: Final = (
+    '[deep_scan]\nquiet = "0s"\ncpu_pressure = "100%"\nio_pressure = "100%"\ncpu_busy = "100%"\n[defaults]\n'
+    'debounce = "20ms"\nlease_ttl = "5s"\n'
+)
+"""Everything at once, also on a machine that is busy. [defaults] is last, so that keys can be put behind it."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How long a fault is tried.
+
+    Attributes:
+        seed: of the workload, and of whatever the fault leaves to chance.
+        operations: about how many are done while the fault lasts.
+        long: whether everything is tried that can be, and not a sample of it.
+    """
+
+    seed: int = 0
+    operations: int = 100
+    long: bool = False
+
+
+def trials(seeds: int = 3, operations: int = 1000, minutes: float = 10) -> pytest.MarkDecorator:
+    """Have a test, which takes ``trial``, run in a short form and for so many seeds in a long one (`make faults`).
+
+    Args:
+        seeds: how many.
+        operations: of each run of the long form.
+        minutes: that one run of the long form may take at most.
+    """
+    marks = (pytest.mark.faults, pytest.mark.timeout(60 * minutes))
+    long = [pytest.param(Trial(seed, operations, True), id=f"seed{seed}", marks=marks) for seed in range(seeds)]
+    return pytest.mark.parametrize("trial", [pytest.param(Trial(), id="short"), *long])
+
+
+@dataclass
+class Verdict:
+    """What came of one run.
+
+    Attributes:
+        fault: what happened, in a few words: the row of the table.
+        seed: the workload's.
+        lost: what is on disk and not on record as it is, or the other way round.
+        wrongly_missing: what was taken off the record although it was there all the time.
+        ids_changed: what has another row than it must have.
+        repair: seconds from the end of the fault to the end of the barrier.
+        note: a figure worth telling.
+    """
+
+    fault: str
+    seed: int
+    lost: list[str] = field(default_factory=list)
+    wrongly_missing: list[str] = field(default_factory=list)
+    ids_changed: list[str] = field(default_factory=list)
+    repair: float = 0.0
+    note: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The same as numbers, for the table."""
+        counts = {name: len(value) for name, value in asdict(self).items() if isinstance(value, list)}
+        return asdict(self) | counts
+
+
+class Fault(Protocol):
+    """What happens while files change: it begins, lasts for as long as the block, and has ended after it."""
+
+    def __call__(self, arena: Arena, /) -> AbstractContextManager[object]: ...
+
+
+class Arena:
+    """A place for one run.
+
+    Args:
+        place: a directory with a path short enough for sockets.
+        database: one with an empty catalogue; where the judgement looks.
+        trial: how long it is.
+        rows: where the verdicts go, for the table.
+
+    Attributes:
+        root: the tree.
+        daemon: not started; may be another one, before ``run``.
+        settings: its configuration but for the repository, and keys of the repository.
+        workload: on the tree; made by ``prepare``.
+        rows: as given.
+    """
+
+    def __init__(self, place: Path, database: str, trial: Trial, rows: list[tuple[str, object]]) -> None:
+        self.place = place
+        self.database = database
+        self.trial = trial
+        self.root = place / "tree"
+        self.settings = SETTINGS
+        self.daemon = DaemonProcess(place, database, "")
+        self.workload: Workload
+        self.rows = rows
+
+    def run(self, name: str, fault: Fault, *, note: str = "") -> Verdict:
+        """Start, let the fault happen under the workload, and judge.
+
+        Args:
+            name: the row of the table.
+            fault: what happens.
+            note: a figure for the table.
+        """
+        self.prepare()
+        with self.daemon:
+            self.begin()
+            with self.workload:
+                self.workload.wait(20)
+                with fault(self):
+                    self.workload.wait(self.trial.operations)
+                ended = time.monotonic()
+            verdict = self.judge(name, ended)
+            verdict.note = verdict.note or note
+            return verdict
+
+    def prepare(self, **workload: Any) -> None:
+        """Make the tree and the configuration."""
+        witness.install(self.database)
+        self.workload = Workload(self.root, self.trial.seed, **workload)
+        self.daemon.configure(f'{self.settings}[[repository]]\nname = "{REPOSITORY}"\npath = "{self.root}"\n')
+
+    def begin(self) -> None:
+        """Have everything on record, with hashes: from here on rows must be kept. The daemon has been started."""
+        self.daemon.sync(REPOSITORY)
+        self.deep_scanned()
+        recorded, rows = on_record(self.database, REPOSITORY)
+        assert not (wrong := differences(recorded, listing(self.root))), wrong
+        self.workload.on_record(rows)
+
+    def judge(self, name: str, ended: float) -> Verdict:
+        """Take the barrier and compare; the test fails unless everything is as it should be.
+
+        The workload has been stopped, the fault has ended, and the daemon runs.
+
+        Args:
+            name: the row of the table.
+            ended: when the fault did, by the monotonic clock.
+        """
+        verdict = Verdict(name, self.trial.seed)
+        self.daemon.sync(REPOSITORY)
+        verdict.repair = time.monotonic() - ended
+        found, (recorded, rows) = listing(self.root), on_record(self.database, REPOSITORY)
+        verdict.lost = differences(recorded, found, hashes=False)
+        if not verdict.lost:
+            self.deep_scanned()
+            recorded, rows = on_record(self.database, REPOSITORY)
+            verdict.lost = differences(recorded, found)
+        verdict.wrongly_missing = witness.wrongly_missing(self.database, REPOSITORY, self.workload.was_there)
+        verdict.ids_changed = [
+            f"{path!r}: row {rows.get(path)} instead of {file.row}"
+            for path, file in self.workload.files.items()
+            if file.row is not None and rows.get(path) != file.row
+        ]
+        self.rows.append(("fault", verdict.row()))
+        for wrong in (verdict.lost, verdict.wrongly_missing, verdict.ids_changed):
+            assert not wrong, verdict
+        return verdict
+
+    def deep_scanned(self) -> None:
+        """Wait until no file waits for its hash; files that were changed while they were read are not waited for."""
+        until(self._is_deep_scanned, self._waiting)
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a statement, past whatever fault there is between the daemon and its database."""
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def _is_deep_scanned(self) -> bool:
+        if not self.query("SELECT FROM files WHERE scan_phase = 0 AND state = 0 LIMIT 1"):
+            return True
+        self.daemon.ctl("retry", REPOSITORY)
+        return False
+
+    def _waiting(self) -> str:
+        waiting = self.query(
+            "SELECT v.file_path, c.worker, c.attempts, c.put_off, c.last_error, c.lease_expires_at FROM file_records v"
+            " LEFT JOIN deep_scan_claims c USING (repository_id, file_id) WHERE scan_phase = 0 LIMIT 5"
+        )
+        return f"these wait for the deep scan: {waiting}\n{self.daemon.log_text()[-3000:]}"
