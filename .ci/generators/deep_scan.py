@@ -36,7 +36,7 @@ def _now() -> list[AnyPanel]:
             "state",
             runbooks=["CensusdDeepScanBacklogGrowing", "CensusdDeepScanStuck"],
         ),
-        number("Files that wait", "Files whose content was not looked at yet.", backlog),
+        number("Files that wait", "Files that wait to be looked at without anybody asking.", backlog),
         number("Bytes that wait", "Bytes in them.", f"sum({gauge('censusd_deep_scan_backlog_bytes')})", unit="bytes"),
         number(
             "Done",
@@ -64,7 +64,7 @@ def _backlog() -> list[AnyPanel]:
     return [
         graph(
             "Files that wait",
-            "Also those that nobody looks at without being asked, and those that were given up.",
+            "To be looked at without anybody asking; not those that were given up.",
             [Query(gauge("censusd_deep_scan_backlog_files"), "{{repository}}")],
             stacked=True,
             runbooks=["CensusdDeepScanBacklogGrowing"],
@@ -97,6 +97,12 @@ def _backlog() -> list[AnyPanel]:
             unit="percentunit",
             stacked=True,
         ).max(1),
+        graph(
+            "Files that wait for somebody to ask",
+            "What is looked at with censusctl deep-scan only.",
+            [Query(gauge("censusd_deep_scan_on_demand_files"), "{{repository}}")],
+            stacked=True,
+        ),
     ]
 
 

@@ -79,8 +79,13 @@ TIER: Final = Gauge("censusd_watch_tier", "1 for the way changes are noticed", (
 DEEP_FILES: Final = Counter("censusd_deep_scan_files", "Files whose content was looked at", (_R,))
 DEEP_BYTES: Final = Counter("censusd_deep_scan_bytes", "Bytes that were hashed", (_R,))
 DEEP_FAILURES: Final = Counter("censusd_deep_scan_failures", "Attempts to look at a file that failed", (_R,))
-DEEP_BACKLOG: Final = Gauge("censusd_deep_scan_backlog_files", "Files whose content was not looked at yet", (_R,))
+DEEP_BACKLOG: Final = Gauge(
+    "censusd_deep_scan_backlog_files", "Files that wait to be looked at without anybody asking", (_R,)
+)
 DEEP_BACKLOG_BYTES: Final = Gauge("censusd_deep_scan_backlog_bytes", "Bytes in the files that wait", (_R,))
+DEEP_ON_DEMAND: Final = Gauge(
+    "censusd_deep_scan_on_demand_files", "Files that were not looked at and are only if somebody asks", (_R,)
+)
 DEEP_OLDEST: Final = Gauge(
     "censusd_deep_scan_oldest_seconds",
     "For how long the oldest file that is to be looked at without anybody asking has waited; 0 if there is none",
@@ -139,7 +144,7 @@ BREAKER_STATES: Final = ("closed", "open", "half-open")
 _OPERATION_METRICS: Final = (OPERATIONS, OPERATION_SECONDS, FILES_SCANNED, CHANGES)
 _PASS_METRICS: Final = (PASS_RUNNING, PASS_FILES, LAST_PASS, LAST_DRIFT, NEXT_PASS, INTERVAL)
 _DEEP_COUNTERS: Final = (DEEP_FILES, DEEP_BYTES, DEEP_FAILURES)
-_DEEP_GAUGES: Final = (DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_OLDEST, QUARANTINED)
+_DEEP_GAUGES: Final = (DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, DEEP_OLDEST, QUARANTINED)
 
 GROUPS: Final[Mapping[str, Sequence[MetricWrapperBase]]] = {
     "The daemon": (BUILD, UP, CONFIG_LOADED, CONFIG_TIME, LOOP_AGE, HTTP_REQUESTS),
@@ -159,7 +164,7 @@ GROUPS: Final[Mapping[str, Sequence[MetricWrapperBase]]] = {
 _COUNTERS: Final = (FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_DEEP_COUNTERS)
 _OWNERS_GAUGES: Final = (
     *(DIRTY_SINCE, BYTES, DIRECTORIES, PROBLEM_DIRECTORIES, *_PASS_METRICS),
-    *(WATCHES, WATCHES_NEEDED, UNCOVERED, DEEP_BACKLOG, DEEP_BACKLOG_BYTES, QUARANTINED),
+    *(WATCHES, WATCHES_NEEDED, UNCOVERED, DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, QUARANTINED),
 )
 _GAUGES: Final = (*_OWNERS_GAUGES, OWNED, QUEUE, OLDEST, DEEP_OLDEST)
 _LABELLED: Final = (REPOSITORY_STATE, PHASE, FILES, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)

@@ -14,6 +14,7 @@ import pytest
 
 from censusd.deepscan.idle import Condition, IdleRules
 from censusd.deepscan.scanner import Scanner
+from censusd.model import Strategy
 from censusd.service.backlogs import Backlogs
 from censusd.service.status import deep_scan_status
 from tests.tools.control_room import DEADLINE, ControlRoom
@@ -194,7 +195,10 @@ def test_status_tells_how_the_deep_scan_stands(room: ControlRoom, photos: Living
         assert status["workers"] == [{"name": "elsewhere (process 7)", "own": False, "files": 3}]
         out, _ = room.ctl("status")
         assert "deep scan: held back by changes (files are being changed; " in out
-        assert "\n  2 files are still to be read (4 B); elsewhere (process 7) is at work on 3\n" in out
+        assert (
+            "\n  2 files are still to be read (4 B); 1 file is read only if somebody asks (2 B); "
+            "elsewhere (process 7) is at work on 3\n"
+        ) in out
         deep_scan = room.status("photos")["deep_scan"]
         assert (deep_scan["automatic"], deep_scan["backlog"], deep_scan["given_up"]) == (True, 2, 0)
 
@@ -218,12 +222,13 @@ def test_the_backlog_is_counted_again_when_something_may_have_changed(room: Cont
     room.sites["photos"] = site(photos.root, "photos")
     backlogs = Backlogs(room.catalogue, lambda: room.sites)
     backlogs.count()
-    assert (backlogs.queues()["photos"].backlog, backlogs.queues()["photos"].given_up) == (3, 0)
+    queue = backlogs.queues()["photos"][Strategy.AUTO]
+    assert (queue.backlog, queue.given_up) == (3, 0)
     claim(room, "attempts = 3, quarantined_at = now()")
 
     def given_up() -> int:
         backlogs.count()
-        return backlogs.queues()["photos"].given_up
+        return backlogs.queues()["photos"][Strategy.AUTO].given_up
 
     until(lambda: given_up() == 3)
     room.sites.clear()

@@ -6,6 +6,7 @@ from itertools import product
 
 from censusd.catalogue import content, deep_queue
 from censusd.catalogue.deep_queue import Selection
+from censusd.model import Places, Strategy
 from tests.tools.library import Library
 
 LEASES = ("NULL", "now() - interval '1 hour'", "now() - interval '20 seconds'", "now() + interval '1 minute'")
@@ -30,7 +31,7 @@ def test_what_waits_is_what_is_given_out(library: Library) -> None:
         )
     repository = library.repository
     with repository.catalogue.transaction() as cursor:
-        queue = content.queue(cursor, repository.id)
+        queue = content.queues(cursor, repository.id, Places())[Strategy.AUTO]
         given = deep_queue.claim(cursor, repository.id, "me", Selection(), most=10_000, lease=60.0)
     assert queue.waiting == len(given.files)
     assert queue.taken == sum(lease == LEASES[3] for lease, *_ in cases)

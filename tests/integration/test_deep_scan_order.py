@@ -10,6 +10,7 @@ import pytest
 
 from censusd.catalogue.connection import Catalogue
 from censusd.deepscan.idle import Condition, parse_window
+from censusd.model import Strategy
 from tests.tools.library import Library
 from tests.tools.scanning import (
     NEVER_IDLE,
@@ -78,7 +79,7 @@ def test_who_asks_waits_for_all_that_was_waiting_also_while_the_backlog_is_worke
 def test_only_on_demand(library: Library) -> None:
     library.write("file")
     library.reconcile()
-    with scanning(library.repository.catalogue, site(library.root, automatic=False)) as scanner:
+    with scanning(library.repository.catalogue, site(library.root, strategy=Strategy.ON_DEMAND)) as scanner:
         library.write("new")
         library.reconcile()
         demand = scanner.demand("library", "file")

@@ -14,6 +14,7 @@ import pytest
 from censusd.catalogue import descriptions
 from censusd.deepscan.idle import Condition, IdleRules, Window
 from censusd.describe.describer import State, Terms
+from censusd.model import Strategy
 from tests.tools.describing import (
     add,
     claims,
@@ -251,7 +252,7 @@ def test_what_the_deep_scan_leaves_alone_is_not_sent(library: Library) -> None:
         with describing(library.repository.catalogue, by) as describer:
             until(lambda: len(described(library)) == 2)
             until(lambda: describer.state is State.NOTHING)
-            describer.reconfigure(sites(library, automatic=False)(by))
+            describer.reconfigure(sites(library, strategy=Strategy.ON_DEMAND)(by))
             add(library, 9)
             library.query("UPDATE repositories SET state = 'offline'")
             describer.reconfigure(terms(library, server=server))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from censusd.deepscan.sites import Result, SiteRules, Stretch
 from censusd.deepscan.twins import Adopt
 from censusd.deepscan.writer import Writer, Written
 from censusd.filesystem.names import text_of
-from censusd.model import Trigger
+from censusd.model import Places, Strategy, Trigger
 from tests.tools.library import Library
 
 DEADLINE = 60.0
@@ -40,9 +40,17 @@ OF_OBEDIENT = replace(RULES, families=HOSTILE)
 """Worker processes that do what files tell them to."""
 
 
-def site(root: Path, name: str = "library", **rules: Any) -> SiteRules:
-    """How a repository is scanned."""
-    return SiteRules(name, text_of(bytes(root)), **rules)
+def site(
+    root: Path,
+    name: str = "library",
+    strategy: Strategy = Strategy.AUTO,
+    *,
+    first: Iterable[str] = (),
+    **places: Iterable[str],
+) -> SiteRules:
+    """How a repository is scanned; ``places`` are lists of directories by the names of strategies."""
+    named = tuple((path, Strategy[one.upper()]) for one, paths in places.items() for path in paths)
+    return SiteRules(name, text_of(bytes(root)), Places(strategy, named), tuple(first))
 
 
 @contextmanager

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.deep_queue import LOST_DELAY, LOST_OFTEN
 from censusd.catalogue.queries import Queries
-from censusd.model import ROOT, Fingerprint
+from censusd.model import ROOT, Fingerprint, Places, Strategy
 
 _SQL: Final = Queries("content.sql")
 
@@ -55,34 +55,38 @@ class Queue:
         """How many are still to be done: all but those that were given up."""
         return self.waiting + self.taken + self.later
 
+    def __add__(self, other: Queue) -> Queue:
+        return Queue(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
-def queue(
-    cursor: Cursor,
-    repository_id: UUID,
-    *,
-    below: str = ROOT,
-    file: int | None = None,
-    outside: Collection[str] = (),
-) -> Queue:
-    """Count the present files whose content is not known.
+
+def queues(
+    cursor: Cursor, repository_id: UUID, places: Places, *, below: str = ROOT, file: int | None = None
+) -> dict[Strategy, Queue]:
+    """Count the present files whose content is not known, by what is done about them.
 
     Args:
         cursor: an open transaction.
         repository_id: the repository.
+        places: where what is done.
         below: only those in this directory and below.
         file: only this row.
-        outside: but not those in these directories and below.
     """
+    named, strategies = zip(*places.pairs(), strict=True)
     values = {
         "repository": repository_id,
         "below": below,
         "file": file,
-        "outside": list(outside),
+        "places": list(named),
+        "strategies": list(strategies),
         "lost_delay": LOST_DELAY,
         "lost_often": LOST_OFTEN,
     }
-    cursor.execute(_SQL.queue, values)
-    found = {standing: (number, size) for standing, number, size in cursor}
+    cursor.execute(_SQL.queues, values)
+    found = {(strategy, standing): (number, size) for strategy, standing, number, size in cursor}
+    return {one: _queue({standing: count for (of, standing), count in found.items() if of == one}) for one in Strategy}
+
+
+def _queue(found: Mapping[str, tuple[int, int]]) -> Queue:
     waiting, taken, later, given_up = (found.get(name, (0, 0)) for name in ("waiting", "taken", "later", "given_up"))
     return Queue(waiting[0], waiting[1], taken[0], later[0], given_up[0], waiting[1] + taken[1] + later[1])
 

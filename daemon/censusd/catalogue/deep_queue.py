@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.queries import Queries
-from censusd.model import RepositoryState
+from censusd.model import EVERYTHING, UNASKED, Places, RepositoryState, Strategy
 
 _SQL: Final = Queries("deep_queue.sql")
 
@@ -59,7 +59,8 @@ class Selection:
         largest: only those of at most so many bytes.
         file: only this row.
         below: only those in these directories and below; None for all.
-        outside: but not those in these directories and below.
+        places: what is done where, and
+        strategies: only where one of these is.
     """
 
     after: int = -1
@@ -67,7 +68,8 @@ class Selection:
     largest: int = _LARGEST
     file: int | None = None
     below: tuple[str, ...] | None = None
-    outside: tuple[str, ...] = ()
+    places: Places = EVERYTHING
+    strategies: frozenset[Strategy] = UNASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +148,24 @@ def claim(cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *
         "largest": wanted.largest,
         "file": wanted.file,
         "below": list(wanted.below) if wanted.below is not None else None,
-        "outside": list(wanted.outside),
         "most": most,
         "lease": lease,
         "lost_delay": LOST_DELAY,
         "lost_often": LOST_OFTEN,
+        **where(wanted.places, wanted.strategies),
     }
     cursor.execute(_SQL.claim, values)
     rows = cursor.fetchall()
     # Where there are no attempts, somebody else was quicker.
     files = [ClaimedFile(*row) for row in rows if row[8] is not None]
     return Claim(files, until=rows[-1][7] if rows else 0, more=len(rows) == most)
+
+
+def where(places: Places, wanted: Collection[Strategy]) -> dict[str, Any]:
+    """The values with which a statement tells the files of which one of these things is done."""
+    pairs = places.pairs()
+    is_wanted = [strategy in wanted for _, strategy in pairs]
+    return {"places": [path for path, _ in pairs], "wanted": is_wanted, "everywhere": all(is_wanted)}
 
 
 def complete(
@@ -266,9 +275,9 @@ def count(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def oldest(cursor: Cursor, repository_id: UUID, outside: Collection[str]) -> float | None:
-    """For how many seconds the file that waits longest has waited; None if none waits."""
-    cursor.execute(_SQL.oldest, {"repository": repository_id, "outside": list(outside)})
+def oldest(cursor: Cursor, repository_id: UUID, places: Places) -> float | None:
+    """For how many seconds the oldest file has waited that nobody has to ask for; None if none waits."""
+    cursor.execute(_SQL.oldest, {"repository": repository_id, **where(places, UNASKED)})
     row = cursor.fetchone()
     return row[0] if row else None
 

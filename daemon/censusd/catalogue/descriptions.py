@@ -13,7 +13,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from censusd.catalogue.connection import Cursor
+from censusd.catalogue.deep_queue import where
 from censusd.catalogue.queries import Queries
+from censusd.model import EVERYTHING, UNASKED, Places
 
 _SQL: Final = Queries("descriptions.sql")
 
@@ -38,13 +40,13 @@ class Wanted:
         model: by which model.
         types: the MIME types that it takes.
         largest: the most bytes that a file may have.
-        outside: not those in these directories and below.
+        places: where files are looked at without anybody asking; only those.
     """
 
     model: str
     types: tuple[str, ...]
     largest: int
-    outside: tuple[str, ...] = ()
+    places: Places = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,5 +296,5 @@ def _values(repository_id: UUID, wanted: Wanted) -> dict[str, object]:
         "model": wanted.model,
         "types": list(wanted.types),
         "largest": wanted.largest,
-        "outside": list(wanted.outside),
+        **where(wanted.places, UNASKED),
     }

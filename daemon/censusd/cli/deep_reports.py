@@ -30,6 +30,9 @@ def standing(deep: Answer | None) -> list[str]:
     if deep["backlog"]:
         what = counted(deep["backlog"], "file is", "files are")
         parts.append(f"{what} still to be read ({size(deep['backlog_bytes'])})")
+    if deep["on_demand"]:
+        what = counted(deep["on_demand"], "file is", "files are")
+        parts.append(f"{what} read only if somebody asks ({size(deep['on_demand_bytes'])})")
     if deep["in_flight"]:
         parts.append(f"at work on {deep['in_flight']:,}")
     parts += [f"{visible(one['name'])} is at work on {one['files']:,}" for one in deep["workers"] if not one["own"]]
@@ -115,9 +118,9 @@ def content(row: Answer, now: str) -> Iterator[tuple[str, object]]:
     yield "content hash", row["content_hash"] or "not known yet"
     attempt = row["attempt"]
     if attempt and attempt["worker"]:
-        yield "deep scan", "at this moment"
+        yield "last attempt", "at this moment"
     elif attempt and attempt["reason"]:
-        yield "deep scan", _attempt(attempt, now)
+        yield "last attempt", _attempt(attempt, now)
     for one in row["descriptions"]:
         yield f"described by {visible(one['model'])}", one["description"]
         yield "tags", shortened("; ".join(one["tags"]), _LONGEST_VALUE)
@@ -141,6 +144,14 @@ def content(row: Answer, now: str) -> Iterator[tuple[str, object]]:
     for name, value in sorted(found["details"].items()):
         if name not in relations:
             yield name, shortened(_value(value), _LONGEST_VALUE)
+
+
+def rule(one: Answer | None) -> str | None:
+    """What is done about a place's content, where there is anything to say of it."""
+    if one is None or (one["strategy"] == "auto" and not one["place"]):
+        return None
+    key = f"deep_scan_{one['strategy'].replace('-', '_')} names {one['place']}" if one["place"] else "as the repository"
+    return f"{one['strategy']} ({key})"
 
 
 def _attempt(attempt: Answer, now: str) -> str:

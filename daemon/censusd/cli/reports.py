@@ -126,7 +126,7 @@ def shown(answer: Answer) -> str:
     """All that is on record of one path."""
     parts, now = [], datetime.now(UTC).isoformat()
     for row in answer["rows"]:
-        values = {"repository": answer["repository"], **row}
+        values = {"repository": answer["repository"], **row, "deep_scan": deep_reports.rule(row["deep_scan"])}
         for name in [name for name in values if name.endswith("_ns")]:
             nanoseconds = values.pop(name)
             values[name.removesuffix("_ns")] = row[name.removesuffix("_ns")] or f"{nanoseconds} ns"

@@ -27,6 +27,7 @@ from censusd.filesystem.ignore import DEFAULT_PATTERNS
 MOST_REPOSITORIES: Final = 1000
 """Each has threads and watches of its own; more than this is a mistake in whatever wrote the files."""
 
+_STRATEGIES: Final = ("deep_scan_auto", "deep_scan_on_demand", "deep_scan_never")
 _LONGEST_SOCKET_PATH: Final = 107  # sun_path has 108 bytes, one of them for the NUL: unix(7)
 _OTHERS_MAY_WRITE: Final = 0o002
 
@@ -51,6 +52,7 @@ def tables(given: Mapping[str, Given], faults: list[Fault], warnings: list[Fault
     """Check the tables that there is one of."""
     for name, table in TABLES.items():
         _order(table, given[name], None, faults)
+    _once(given[DEFAULTS], None, faults)
     control = given["control"]
     socket = control.values.get("socket")
     if socket is not None and len(os.fsencode(socket)) > _LONGEST_SOCKET_PATH:
@@ -106,6 +108,7 @@ def repositories(
             problem = f"expected a name of its own; {other.file} has a repository of this name already"
             faults.append(Fault(given.file, given.key("name"), problem))
         _order(RepositoryConfig, given, reading.tables[DEFAULTS], faults)
+        _once(given, reading.tables[DEFAULTS], faults)
     enabled = [(given, config) for given, config in complete if config.enabled]
     places = look_at([config.path for _, config in enabled])
     _roots(enabled, places, faults, warnings)
@@ -126,6 +129,20 @@ def _order(table: type[Table], given: Given, base: Given | None, faults: list[Fa
             write = settings_of(table)[low].kind.write
             problem = f"expected {low} to be at most {high}; found {write(values[low])} and {write(values[high])}"
             faults.append(Fault(given.files[mine[0]], given.key(mine[0]), problem))
+
+
+def _once(given: Given, base: Given | None, faults: list[Fault]) -> None:
+    """Check that no directory is in two lists of what is deep-scanned when, where ``given`` has a say in them."""
+    first: dict[str, tuple[Given, str]] = {}
+    for key in _STRATEGIES:
+        table = given if base is None or key in given.values or key in given.unfit else base
+        for path in dict.fromkeys(table.values.get(key, ())):
+            there = first.setdefault(path, (table, key))
+            here = (table, key) if table is given else there
+            other = there if table is given else (table, key)
+            if there[1] != key and here[0] is given:
+                problem = f"expected each directory in one list; {printable(path)} is in {other[0].key(other[1])}, too"
+                faults.append(Fault(given.files[here[1]], given.key(here[1]), problem))
 
 
 def _roots(

@@ -107,12 +107,17 @@ class RepositorySettings(Table):
     deep_scan: str = setting(
         choice("auto", "on-demand", "never"),
         "auto",
-        "Whether the content of files is looked at. auto: see [deep_scan]. on-demand: with censusctl deep-scan only.",
+        "Whether the content of files is looked at. auto: see [deep_scan]. on-demand: with censusctl deep-scan only. "
+        "never: not at all. The three keys below say otherwise of directories and all below them; of the directories "
+        "that they name, the innermost one decides.",
     )
     deep_scan_first: tuple[str, ...] = setting(
         RelativePaths(),
         [],
         'Directories whose files come before all others when those that wait are looked at: ["inbox", "photos/2024"].',
+    )
+    deep_scan_auto: tuple[str, ...] = setting(
+        RelativePaths(), [], "Directories whose files are looked at without anybody asking, as [deep_scan] has it."
     )
     deep_scan_on_demand: tuple[str, ...] = setting(
         RelativePaths(), [], "Directories whose files are looked at with censusctl deep-scan only."

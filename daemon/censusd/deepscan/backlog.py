@@ -11,7 +11,7 @@ from censusd.deepscan import pressure, reporting
 from censusd.deepscan.idle import Condition, Conditions, IdleRules, decide
 from censusd.deepscan.sites import Lane, Site
 from censusd.deepscan.work import Work
-from censusd.model import Trigger
+from censusd.model import UNASKED, Trigger
 
 _STOPPED_FOR_LONG: Final = 60.0
 _DEAD_DISK: Final = "its workers wait for a disk that does not answer"
@@ -91,7 +91,7 @@ class Backlog:
         now = time.monotonic()
         for site, lane in self._lanes(now, again=True):
             while lane.empty_at is None and self._work.idle.pending < self._work.batch:
-                self._work.advance(site, lane, site.rules.unasked, Trigger.IDLE)
+                self._work.advance(site, lane, UNASKED, Trigger.IDLE)
             if lane.empty_at is None:
                 return
 

@@ -12,7 +12,7 @@ from censusd.deepscan.demands import Demand, Demands
 from censusd.deepscan.sites import OPEN, Lane, Site
 from censusd.deepscan.work import Work
 from censusd.errors import CatalogueUnavailableError, CensusError
-from censusd.model import ROOT, FileState, Trigger
+from censusd.model import ASKED, ROOT, FileState, Trigger
 
 
 class Orders:
@@ -72,7 +72,7 @@ class Orders:
             self._backlog.stop()
             lane = demand.lane = self._lane_to(site, demand)
         while lane.empty_at is None and self._work.urgent.pending < self._work.batch:
-            self._work.advance(site, lane, site.rules.never, Trigger.MANUAL, demand)
+            self._work.advance(site, lane, ASKED, Trigger.MANUAL, demand)
         if lane.empty_at is not None and not demand.in_flight:
             self.demands.settle(demand)
 

@@ -34,6 +34,6 @@ def take(work: Work, sites: Iterable[Site], *, enabled: bool) -> None:
         if not enabled or not site.rules.automatic or not site.is_open(time.monotonic()):
             site.seen = record.change_number
         elif work.urgent.pending < work.batch:
-            wanted = Selection(after=site.seen, largest=_LARGEST, outside=site.rules.unasked)
+            wanted = Selection(after=site.seen, largest=_LARGEST, places=site.rules.places)
             work.claim(site, wanted, Trigger.REALTIME, _IN_A_PASS if record.busy else work.batch)
             site.seen = record.change_number

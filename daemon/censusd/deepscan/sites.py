@@ -9,10 +9,11 @@ from typing import Final
 from censusd.catalogue.deep_queue import ClaimedFile, QueuedRepository
 from censusd.deepscan.messages import Finding
 from censusd.deepscan.upgrade import Upgrade
-from censusd.model import Counts, RepositoryState, Trigger
+from censusd.model import EVERYTHING, UNASKED, Counts, Places, RepositoryState, Trigger
 
 _LONGEST_STRETCH: Final = 300.0
 _LOOK_AGAIN: Final = 15.0
+_REST_PER_LOOK: Final = 50.0
 OPEN: Final = frozenset({RepositoryState.ACTIVE, RepositoryState.HELD})
 """States in which a repository's files may be looked at."""
 
@@ -26,23 +27,19 @@ class SiteRules:
     Attributes:
         name: the repository's name.
         root: absolute path of its root, as catalogue text.
-        automatic: whether its files are looked at without anybody asking.
-        never: directories, relative, whose files are not looked at even if somebody asks.
-        on_demand: directories whose files are looked at only if somebody asks.
-        first: directories that come before all others, in order.
+        places: where files are looked at without anybody asking, if somebody asks, or never.
+        first: directories, relative, that come before all others, in order.
     """
 
     name: str
     root: str
-    automatic: bool = True
-    never: tuple[str, ...] = ()
-    on_demand: tuple[str, ...] = ()
+    places: Places = EVERYTHING
     first: tuple[str, ...] = ()
 
     @property
-    def unasked(self) -> tuple[str, ...]:
-        """Directories whose files are not looked at unless somebody asks."""
-        return (*self.never, *self.on_demand)
+    def automatic(self) -> bool:
+        """Whether any of its files are looked at without anybody asking."""
+        return self.places.has(UNASKED)
 
 
 @dataclass(slots=True)
@@ -78,6 +75,7 @@ class Lane:
     Attributes:
         below: only what is in these directories; None for everything.
         file: only this row.
+        after: the change number before which nothing is looked for, because there was nothing a moment ago.
         until: the change number that it has come to.
         empty_at: the repository's change number when nothing was left; None while there may be something.
         again_at: monotonic seconds after which there may be something again, because time has passed.
@@ -85,13 +83,14 @@ class Lane:
 
     below: tuple[str, ...] | None = None
     file: int | None = None
+    after: int = -1
     until: int = _LARGEST
     empty_at: int | None = None
     again_at: float = 0.0
 
     def restart(self) -> None:
         """Begin again with the last change."""
-        self.until, self.empty_at = _LARGEST, None
+        self.after, self.until, self.empty_at = -1, _LARGEST, None
 
     def has_more(self, change_number: int, now: float, *, again: bool) -> bool:
         """Whether it is worth looking for files.
@@ -101,14 +100,19 @@ class Lane:
             now: monotonic seconds.
             again: also if nothing has changed since there were none, but some time has passed.
         """
-        if self.empty_at is not None and (change_number != self.empty_at or (again and now >= self.again_at)):
-            self.restart()
+        if self.empty_at is not None:
+            if again and now >= self.again_at:
+                self.restart()
+            elif change_number != self.empty_at:
+                # However much there is that may not be looked at, it is not gone through for each change.
+                self.after, self.until, self.empty_at = self.empty_at, _LARGEST, None
         return self.empty_at is None
 
-    def close(self, change_number: int) -> None:
-        """Nothing is left, as of a change number of the repository."""
+    def close(self, change_number: int, seconds: float) -> None:
+        """Nothing is left, as of a change number of the repository; to find that out took so many seconds."""
+        if self.after < 0:
+            self.again_at = time.monotonic() + max(_LOOK_AGAIN, _REST_PER_LOOK * seconds)
         self.empty_at = change_number
-        self.again_at = time.monotonic() + _LOOK_AGAIN
 
 
 @dataclass(slots=True)

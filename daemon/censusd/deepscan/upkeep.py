@@ -115,5 +115,5 @@ class Upkeep:
             site.waited = None
             if site.record is not None and site.rules.automatic and enabled:
                 with self._catalogue.transaction() as cursor:
-                    site.waited = deep_queue.oldest(cursor, site.record.id, site.rules.unasked)
+                    site.waited = deep_queue.oldest(cursor, site.record.id, site.rules.places)
             reporting.waited(name, site.waited)

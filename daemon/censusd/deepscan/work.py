@@ -21,7 +21,7 @@ from censusd.deepscan.messages import Finding, Job, Outcome, Settings
 from censusd.deepscan.processes import Processes, wait
 from censusd.deepscan.sites import Lane, Result, Site, Stretch
 from censusd.deepscan.writer import Writer
-from censusd.model import Trigger
+from censusd.model import Strategy, Trigger
 
 _LOG: Final = structlog.get_logger("censusd.deepscan")
 
@@ -154,18 +154,26 @@ class Work:
         return claim
 
     def advance(
-        self, site: Site, lane: Lane, outside: tuple[str, ...], trigger: Trigger, demand: Demand | None = None
+        self, site: Site, lane: Lane, strategies: frozenset[Strategy], trigger: Trigger, demand: Demand | None = None
     ) -> None:
-        """Take the next files on a way through a repository's queue.
+        """Take the next files on a way through a repository's queue, where one of these strategies holds.
 
         Raises:
             CatalogueError: the database refused, or is away.
         """
-        wanted = Selection(until=lane.until, below=lane.below, outside=outside, file=lane.file)
+        wanted = Selection(
+            after=lane.after,
+            until=lane.until,
+            below=lane.below,
+            file=lane.file,
+            places=site.rules.places,
+            strategies=strategies,
+        )
+        began = time.monotonic()
         claim = self.claim(site, wanted, trigger, self.batch, demand)
         lane.until = claim.until
         if not claim.more:
-            lane.close(site.record.change_number if site.record else 0)
+            lane.close(site.record.change_number if site.record else 0, time.monotonic() - began)
 
     def is_at(self, site: Site, *triggers: Trigger) -> bool:
         """Whether files of a repository are on their way for one of some reasons."""

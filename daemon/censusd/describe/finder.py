@@ -137,4 +137,4 @@ class Finder:
         return reached, [one for one, why in reasons if not why]
 
     def _wanted(self, site: Site) -> Wanted:
-        return Wanted(self._rules.model, TYPES, self._rules.largest, site.rules.unasked)
+        return Wanted(self._rules.model, TYPES, self._rules.largest, site.rules.places)

@@ -33,6 +33,13 @@ from censusd.model.rows import (
     RepositoryState,
     ScanPhase,
 )
+from censusd.model.strategy import (
+    ASKED,
+    EVERYTHING,
+    UNASKED,
+    Places,
+    Strategy,
+)
 from censusd.model.work import (
     Counts,
     OperationStatus,
@@ -43,8 +50,11 @@ from censusd.model.work import (
 )
 
 __all__ = [
+    "ASKED",
+    "EVERYTHING",
     "ROOT",
     "STRETCH_DIGEST",
+    "UNASKED",
     "WHOLE_DIGEST",
     "Candidate",
     "Counts",
@@ -58,11 +68,13 @@ __all__ = [
     "Observation",
     "OperationStatus",
     "OperationType",
+    "Places",
     "Problem",
     "ProblemKind",
     "RepositoryState",
     "ScanPhase",
     "Scope",
+    "Strategy",
     "SubdirectoryEntry",
     "SyncOperation",
     "Trigger",

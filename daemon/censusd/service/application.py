@@ -69,7 +69,8 @@ class Application:
             self.describing = Describing(self.catalogue, self._owner, self.heartbeats, lambda: self._scanner)
             stack.callback(self.describing.stop)
             self.schedule = Schedule(self.catalogue)
-            self.collector = Collector(self.workers, self.catalogue, self.heartbeats)
+            self.backlogs = Backlogs(self.catalogue, self._sites)
+            self.collector = Collector(self.workers, self.catalogue, self.heartbeats, self.backlogs.queues)
             self.schedule.start()
             stack.callback(self.schedule.stop)
             self.controls = Controls(
@@ -81,7 +82,6 @@ class Application:
                 scanner=lambda: self._scanner,
                 sites=self._sites,
             )
-            self.backlogs = Backlogs(self.catalogue, self._sites)
             self._serve(stack)
             self._stack = stack.pop_all()
         metrics.BUILD.info({"version": __version__})

@@ -13,6 +13,7 @@ from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.content import Queue
 from censusd.deepscan.sites import SiteRules
 from censusd.errors import CatalogueUnavailableError
+from censusd.model import Strategy
 
 _REST_PER_WORK: Final = 50.0
 
@@ -21,7 +22,7 @@ _REST_PER_WORK: Final = 50.0
 class _Count:
     """What was counted, what it depends on, and when it may be counted again (monotonic seconds)."""
 
-    queue: Queue
+    queues: Mapping[Strategy, Queue]
     state: tuple[object, ...]
     again_at: float
 
@@ -39,9 +40,9 @@ class Backlogs:
         self._sites = sites
         self._counts: dict[str, _Count] = {}
 
-    def queues(self) -> dict[str, Queue]:
-        """Repository -> what was counted last: of one that is looked at by itself, only what is."""
-        return {name: count.queue for name, count in self._counts.items()}
+    def queues(self) -> dict[str, Mapping[Strategy, Queue]]:
+        """Repository -> what was counted last, by what is done about it."""
+        return {name: count.queues for name, count in self._counts.items()}
 
     def count(self) -> None:
         """Count whatever may have changed; without the database, what was counted last stays.
@@ -60,15 +61,14 @@ class Backlogs:
         for name, rules in sites.items():
             if name in records:
                 record = records[name]
-                outside = rules.unasked if rules.automatic else rules.never
                 with self._catalogue.transaction() as cursor:
                     # Claims come and go without a change number.
-                    state = (record.change_number, deep_queue.count(cursor, record.id), outside)
-                    counts[name] = self._counts.get(name) or _Count(Queue(), (), 0.0)
+                    state = (record.change_number, deep_queue.count(cursor, record.id), rules.places)
+                    counts[name] = self._counts.get(name) or _Count(dict.fromkeys(Strategy, Queue()), (), 0.0)
                     began = time.monotonic()
                     if state == counts[name].state or began < counts[name].again_at:
                         continue
-                    found = content.queue(cursor, record.id, outside=outside)
+                    found = content.queues(cursor, record.id, rules.places)
                 now = time.monotonic()
                 counts[name] = _Count(found, state, now + _REST_PER_WORK * (now - began))
         self._counts = counts

@@ -11,8 +11,9 @@ from uuid import UUID
 from censusd import metrics
 from censusd.catalogue import deep_queue, directories, files, repositories
 from censusd.catalogue.connection import Catalogue
+from censusd.catalogue.content import Queue
 from censusd.errors import CatalogueError
-from censusd.model import FileState, RepositoryState, ScanPhase
+from censusd.model import FileState, RepositoryState, ScanPhase, Strategy
 from censusd.service.heartbeat import Heartbeats
 from censusd.sync.watching import Watching
 from censusd.sync.worker import Worker
@@ -52,14 +53,20 @@ class Collector:
         workers: the workers there are, by repository.
         catalogue: the database.
         heartbeats: the loops.
+        queues: what the deep scan has before it, by repository and what is done about it.
     """
 
     def __init__(
-        self, workers: Callable[[], Mapping[str, Worker]], catalogue: Catalogue, heartbeats: Heartbeats
+        self,
+        workers: Callable[[], Mapping[str, Worker]],
+        catalogue: Catalogue,
+        heartbeats: Heartbeats,
+        queues: Callable[[], Mapping[str, Mapping[Strategy, Queue]]] = dict,
     ) -> None:
         self._workers = workers
         self._catalogue = catalogue
         self._heartbeats = heartbeats
+        self._queues = queues
         self.totals: dict[str, Totals] = {}
         self._counted: dict[str, tuple[Watching, int, int]] = {}
         self._owned: set[str] = set()
@@ -137,6 +144,7 @@ class Collector:
             record = repositories.status(cursor, repository.id)
             quarantined, _ = deep_queue.count(cursor, repository.id)
         metrics.QUARANTINED.labels(name).set(quarantined)
+        self._tell_backlog(name)
         metrics.DIRTY_SINCE.labels(name).set(record.dirty_since.timestamp() if record.dirty_since else 0)
         for repository_state in RepositoryState:
             metrics.REPOSITORY_STATE.labels(name, repository_state).set(record.state == repository_state)
@@ -154,11 +162,15 @@ class Collector:
                 metrics.FILES.labels(name, state.name.lower(), phase.name.lower()).set(number)
         present = sum(size for (state, _), (_, size) in totals.files.items() if state == FileState.PRESENT)
         metrics.BYTES.labels(name).set(present)
-        waiting, waiting_bytes = totals.files.get((FileState.PRESENT, ScanPhase.QUICK), (0, 0))
-        metrics.DEEP_BACKLOG.labels(name).set(waiting)
-        metrics.DEEP_BACKLOG_BYTES.labels(name).set(waiting_bytes)
         metrics.DIRECTORIES.labels(name).set(totals.directories)
         metrics.PROBLEM_DIRECTORIES.labels(name).set(totals.problems)
+
+    def _tell_backlog(self, name: str) -> None:
+        queues = self._queues().get(name, {})
+        backlog, on_demand = queues.get(Strategy.AUTO, Queue()), queues.get(Strategy.ON_DEMAND, Queue())
+        metrics.DEEP_BACKLOG.labels(name).set(backlog.backlog)
+        metrics.DEEP_BACKLOG_BYTES.labels(name).set(backlog.backlog_bytes)
+        metrics.DEEP_ON_DEMAND.labels(name).set(on_demand.backlog)
 
     def _read(self, totals: Totals, repository_id: UUID) -> None:
         with self._catalogue.transaction() as cursor:

@@ -46,8 +46,8 @@ class Controls:
         overview: what only the application knows, as a dictionary of ``trouble`` (why there are no workers yet, or
             empty), ``fault`` (what is wrong with the configuration, or empty), ``ready`` (whether the workers were
             started), ``totals`` (repository -> ``Totals``), ``next_run`` (repository -> when a pass is due),
-            ``queues`` (repository -> ``Queue``: what the deep scan has before it) and ``describe`` (how describing
-            pictures stands, fit for JSON). Each of them may be left out.
+            ``queues`` (repository -> ``Strategy`` -> ``Queue``: what the deep scan has before it) and ``describe`` (how
+            describing pictures stands, fit for JSON). Each of them may be left out.
         scanner: the deep scan; None before it is started.
         sites: how repositories are deep-scanned, by name; those that never are, are not among them.
     """
@@ -137,7 +137,10 @@ class Controls:
 
     def show(self, name: str | None, path: str) -> dict[str, Any]:
         """All that is on record of one path; without a name, the repository is found by an absolute path."""
-        return self._reading.show(name, path)
+        answer = self._reading.show(name, path)
+        for row in answer["rows"]:
+            row["deep_scan"] = self._deep_scans.rule(answer["repository"], answer["path"], row["kind"])
+        return answer
 
     def problems(self, name: str | None = None, limit: int = 1000) -> dict[str, Any]:
         """Directories and files that cannot be read, of one repository or of all."""

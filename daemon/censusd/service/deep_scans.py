@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from censusd.catalogue import content, deep_queue, descriptions
@@ -14,7 +14,7 @@ from censusd.deepscan.demands import Demand
 from censusd.deepscan.idle import Condition
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import OPEN, SiteRules
-from censusd.model import ROOT, is_below
+from censusd.model import ASKED, ROOT, UNASKED, Strategy, split
 from censusd.service.paths import relative_path
 from censusd.service.reading import Found, Reading
 from censusd.service.refusals import (
@@ -48,9 +48,15 @@ class Target(NamedTuple):
     found: Found
 
     @property
-    def is_automatic(self) -> bool:
-        """Whether it is looked at without anybody asking."""
-        return self.rules.automatic and not any(is_below(self.path, one) for one in self.rules.on_demand)
+    def directory(self) -> str:
+        """The directory that it is, or is in."""
+        return self.path if self.found.kind == "directory" else split(self.path)[0]
+
+    def has(self, wanted: Collection[Strategy]) -> bool:
+        """Whether it is, or has in it, files about which one of these things is done."""
+        if self.found.kind == "directory":
+            return self.rules.places.has(wanted, self.path)
+        return self.rules.places.strategy_of(self.directory) in wanted
 
     @property
     def scope(self) -> str:
@@ -137,6 +143,20 @@ class DeepScans:
             scanner.look_again()
         return outcomes
 
+    def rule(self, name: str, path: str, kind: str) -> dict[str, str] | None:
+        """What is done about the content of a file, or of a directory's files, and the place that says so; for JSON.
+
+        Args:
+            name: the repository; None is returned where it is not this process's.
+            path: relative path in it.
+            kind: ``directory`` or ``file``.
+        """
+        rules = self._sites().get(name)
+        if rules is None:
+            return {"strategy": Strategy.NEVER, "place": ROOT} if name in self._configured() else None
+        place, strategy = rules.places.decider(path if kind == "directory" else split(path)[0])
+        return {"strategy": strategy, "place": place}
+
     def _try(self, name: str) -> Order | RefusedError:
         try:
             return self._begin(self._target(name, None))
@@ -210,7 +230,7 @@ class DeepScans:
             "files": number,
             "pictures": pictures,
             "given_up": queue.given_up,
-            "automatic": target.is_automatic and self._scans_by_itself(),
+            "automatic": target.has(UNASKED) and self._scans_by_itself(),
         }
 
     def _scans_by_itself(self) -> bool:
@@ -236,16 +256,13 @@ class DeepScans:
                 f"{name} is {record.state}" + (f": {record.state_reason}" if record.state_reason else "")
             )
         relative = relative_path(path or ROOT, record.root)
-        for never in rules.never:
-            if is_below(relative, never):
-                raise ConflictError(
-                    f"{relative} is never deep-scanned: deep_scan_never of {name} names {never}",
-                    hint="take it out of there, or put it into deep_scan_on_demand",
-                )
         found = self._reading.find(record, relative)
         if found is None:
             raise self._reading.nothing_at(record, relative)
-        return Target(record, rules, relative, found)
+        target = Target(record, rules, relative, found)
+        if not target.has(ASKED):
+            raise _never(target)
+        return target
 
     def _why_not(self, name: str) -> RefusedError:
         if name not in self._configured():
@@ -254,6 +271,16 @@ class DeepScans:
             f'{name} is never deep-scanned: its deep_scan is "never"',
             hint='deep_scan = "on-demand" in its [[repository]] allows it when somebody asks',
         )
+
+
+def _never(target: Target) -> ConflictError:
+    place, _ = target.rules.places.decider(target.directory)
+    name = target.record.name
+    why = f"deep_scan_never of {name} names {place}" if place else f'deep_scan of {name} is "never"'
+    return ConflictError(
+        f"{target.path} is never deep-scanned: {why}",
+        hint="a directory that deep_scan_on_demand or deep_scan_auto names may be, also one in there",
+    )
 
 
 class _Pause:
@@ -273,10 +300,11 @@ class _Pause:
 
 def _queue(cursor: Cursor, target: Target) -> Queue:
     is_file = target.found.kind == "file"
-    return content.queue(
+    queues = content.queues(
         cursor,
         target.record.id,
+        target.rules.places,
         below=ROOT if is_file else target.path,
         file=target.found.id if is_file else None,
-        outside=target.rules.never,
     )
+    return sum((queues[strategy] for strategy in ASKED), Queue())

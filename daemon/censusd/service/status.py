@@ -13,7 +13,7 @@ from censusd.deepscan.idle import Condition
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
 from censusd.filesystem.names import text_of
-from censusd.model import FileState, RepositoryState, ScanPhase
+from censusd.model import FileState, RepositoryState, ScanPhase, Strategy
 from censusd.service.collector import Totals
 from censusd.sync import ownership
 from censusd.sync.standing import Phase
@@ -89,7 +89,7 @@ def repository_status(
 def deep_scan_status(
     scanner: Scanner | None,
     sites: Mapping[str, SiteRules],
-    queues: Mapping[str, Queue],
+    queues: Mapping[str, Mapping[Strategy, Queue]],
     workers: Mapping[str, int],
     database: str,
 ) -> dict[str, Any] | None:
@@ -98,7 +98,7 @@ def deep_scan_status(
     Args:
         scanner: this process's.
         sites: how repositories are deep-scanned, by name.
-        queues: what was counted last, by repository.
+        queues: what was counted last, by repository and what is done about it.
         workers: who is at files, in all processes, and at how many.
         database: why the database cannot be asked, or empty.
     """
@@ -108,29 +108,33 @@ def deep_scan_status(
     if database and scanner.condition is not Condition.OFF:
         status |= {"condition": Condition.DATABASE, "why": database}
     own = ownership.own_name()
-    # What is looked at only if somebody asks is no backlog.
-    counted = [queue for name, queue in queues.items() if name in sites and sites[name].automatic]
+    counted = [site_status(rules, queues.get(name)) or {} for name, rules in sites.items()]
+    counts = ("backlog", "backlog_bytes", "on_demand", "on_demand_bytes", "given_up")
     return status | {
-        "backlog": sum(queue.backlog for queue in counted),
-        "backlog_bytes": sum(queue.backlog_bytes for queue in counted),
-        "given_up": sum(queue.given_up for queue in queues.values()),
+        **{count: sum(one.get(count, 0) for one in counted) for count in counts},
         "workers": [
             {"name": owner_name(worker), "own": worker == own, "files": files} for worker, files in workers.items()
         ],
     }
 
 
-def site_status(rules: SiteRules | None, queue: Queue | None) -> dict[str, Any] | None:
-    """What the deep scan still has before it in a repository; None if it is never deep-scanned, or nothing is known."""
-    if rules is None or queue is None:
+def site_status(rules: SiteRules | None, queues: Mapping[Strategy, Queue] | None) -> dict[str, Any] | None:
+    """What the deep scan still has before it in a repository; None if it is never deep-scanned, or nothing is known.
+
+    What is looked at only if somebody asks is no backlog.
+    """
+    if rules is None or queues is None:
         return None
+    queue, on_demand = queues[Strategy.AUTO], queues[Strategy.ON_DEMAND]
     return {
         "automatic": rules.automatic,
         "backlog": queue.backlog,
         "backlog_bytes": queue.backlog_bytes,
         "taken": queue.taken,
         "later": queue.later,
-        "given_up": queue.given_up,
+        "on_demand": on_demand.backlog,
+        "on_demand_bytes": on_demand.backlog_bytes,
+        "given_up": queue.given_up + on_demand.given_up,
     }
 
 

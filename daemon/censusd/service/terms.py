@@ -11,6 +11,7 @@ from censusd.deepscan.idle import IdleRules
 from censusd.deepscan.scanner import ScanRules
 from censusd.deepscan.sites import SiteRules
 from censusd.filesystem.names import text_of
+from censusd.model import ASKED, Places, Strategy
 from censusd.sync.context import Rules
 from censusd.sync.interval import Pace
 from censusd.sync.standing import Terms
@@ -66,19 +67,27 @@ def scan_rules_of(config: DeepScanConfig) -> ScanRules:
 
 
 def sites_of(config: Config) -> list[SiteRules]:
-    """The repositories in which it is."""
+    """The repositories in which there is anything that may be looked at."""
     return [
         SiteRules(
             name=repository.name,
             root=text_of(bytes(repository.path)),
-            automatic=repository.deep_scan == "auto",
-            never=_paths(repository.deep_scan_never),
-            on_demand=_paths(repository.deep_scan_on_demand),
+            places=places,
             first=_paths(repository.deep_scan_first),
         )
         for repository in config.repositories
-        if repository.enabled and repository.deep_scan != "never"
+        if repository.enabled and (places := _places_of(repository)).has(ASKED)
     ]
+
+
+def _places_of(repository: RepositoryConfig) -> Places:
+    lists = {
+        Strategy.AUTO: repository.deep_scan_auto,
+        Strategy.ON_DEMAND: repository.deep_scan_on_demand,
+        Strategy.NEVER: repository.deep_scan_never,
+    }
+    named = {path: strategy for strategy, paths in lists.items() for path in _paths(paths)}
+    return Places(Strategy(repository.deep_scan), tuple(named.items()))
 
 
 def _paths(paths: tuple[str, ...]) -> tuple[str, ...]:

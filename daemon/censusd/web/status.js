@@ -99,6 +99,7 @@ const deepScan = (d) =>
       element("span", { className: "pill" }, d.condition === "working" || !d.backlog ? d.condition : "waiting")),
     element("dl", { className: "facts" },
       fact("To be read", count(d.backlog, "file", "files"), d.backlog ? size(d.backlog_bytes) : ""),
+      d.on_demand ? fact("If asked for", count(d.on_demand, "file", "files"), size(d.on_demand_bytes)) : null,
       fact("At work on", count(d.in_flight, "file", "files")),
       ...d.workers.filter((one) => !one.own).map((one) => fact(visible(one.name), count(one.files, "file", "files"))),
       fact("Given up", count(d.given_up, "file", "files"))),

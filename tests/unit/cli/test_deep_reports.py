@@ -16,6 +16,7 @@ EARLIER = "2026-11-21T11:50:00.5+00:00"
 def standing(**changes: Any) -> list[str]:
     """The lines about a deep scan."""
     deep: dict[str, Any] = {"condition": "working", "why": "", "backlog": 0, "backlog_bytes": 0, "in_flight": 0}
+    deep |= {"on_demand": 0, "on_demand_bytes": 0}
     deep |= {"workers": [], "fault": "", "missing_extractors": {}}
     return deep_reports.standing(deep | changes)
 
@@ -26,6 +27,10 @@ def test_it_is_said_what_it_does_or_what_holds_it_back() -> None:
     assert standing(condition="io", why="others\nwaited", backlog=1, backlog_bytes=2048) == [
         "deep scan: held back by busy disks (others\\nwaited)",
         "  1 file is still to be read (2.0 KiB)",
+    ]
+    assert standing(condition="io", on_demand=2, on_demand_bytes=1) == [
+        "deep scan: nothing to do",
+        "  2 files are read only if somebody asks (1 B)",
     ]
     others = [{"name": "nas (process 7)", "own": False, "files": 3}, {"name": "me", "own": True, "files": 9}]
     assert standing(backlog=1200, in_flight=9, workers=others) == [
@@ -132,4 +137,4 @@ def test_what_was_found_in_a_file() -> None:
 def test_a_file_that_somebody_is_at() -> None:
     attempt = {"worker": "x", "reason": "it bites", "quarantined_at": None, "retry_at": None}
     row: dict[str, Any] = {"content_hash": None, "attempt": attempt, "content": None, "descriptions": []}
-    assert dict(deep_reports.content(row, NOW)) == {"content hash": "not known yet", "deep scan": "at this moment"}
+    assert dict(deep_reports.content(row, NOW)) == {"content hash": "not known yet", "last attempt": "at this moment"}

@@ -282,16 +282,52 @@ def test_values_that_contradict_each_other(faults_of: FaultsOf, tmp_path: Path) 
     ]
 
 
+def test_a_directory_has_one_strategy(faults_of: FaultsOf, load_text: Load, tmp_path: Path) -> None:
+    once = "expected each directory in one list"
+    assert faults_of(f"""
+        [defaults]
+        deep_scan_auto = ["x", "y/"]
+        deep_scan_never = ["y", "z"]
+
+        [[repository]]
+        name = "a"
+        path = "{tmp_path}/a"
+        deep_scan_on_demand = ["x", "z"]
+        deep_scan_auto = ["p/q", "x"]
+
+        [[repository]]
+        name = "b"
+        path = "{tmp_path}/b"
+        deep_scan_never = ["y"]
+    """) == [
+        f"defaults.deep_scan_never: {once}; y is in defaults.deep_scan_auto, too",
+        f"repository[a].deep_scan_on_demand: {once}; x is in repository[a].deep_scan_auto, too",
+        f"repository[a].deep_scan_on_demand: {once}; z is in defaults.deep_scan_never, too",
+        f"repository[b].deep_scan_never: {once}; y is in defaults.deep_scan_auto, too",
+    ]
+    # One list may name it twice, and one may name what is inside or above of what another names.
+    load_text(f"""
+        [[repository]]
+        name = "a"
+        path = "{tmp_path}/a"
+        deep_scan_never = ["x", "x", "y/z"]
+        deep_scan_auto = ["x/y", "y"]
+    """)
+
+
 def test_a_value_that_is_wrong_itself_contradicts_nothing(faults_of: FaultsOf, tmp_path: Path) -> None:
     faults = faults_of(f"""
         [defaults]
         max_latency = "often"
+        deep_scan_never = ["a"]
         [[repository]]
         name = "a"
         path = "{tmp_path}"
         debounce = "7s"
+        deep_scan_never = [1]
+        deep_scan_auto = ["a"]
     """)
-    assert [fault.partition(": ")[0] for fault in faults] == ["defaults.max_latency"]
+    assert [fault.partition(": ")[0] for fault in faults] == ["defaults.max_latency", "repository[a].deep_scan_never"]
 
 
 def test_a_file_far_too_long_is_refused_in_time(file: Path, faults_of: FaultsOf) -> None:

@@ -1,7 +1,13 @@
--- name: queue
--- The conditions are those of the statement that claims files: see deep_queue.sql.
-SELECT standing, count(*), sum(size)::bigint
-  FROM (SELECT f.size,
+-- name: queues
+-- The conditions are those of the statement that claims files: see deep_queue.sql. What is done about a file is asked
+-- once for each directory, of which there are fewer.
+SELECT CASE cardinality(%(places)s::text[]) WHEN 1 THEN (%(strategies)s::text[])[1]
+            ELSE (SELECT p.strategy
+                    FROM unnest(%(places)s::text[], %(strategies)s::text[]) AS p (path, strategy)
+                   WHERE p.path IN ('', d.path) OR starts_with(d.path, p.path || '/')
+                   ORDER BY length(p.path) DESC LIMIT 1) END AS strategy,
+       q.standing, sum(q.files)::bigint, sum(q.bytes)::bigint
+  FROM (SELECT f.directory_id, count(*) AS files, sum(f.size)::bigint AS bytes,
                CASE WHEN c.file_id IS NULL THEN 'waiting'
                     WHEN c.lease_expires_at >= now() THEN 'taken'
                     WHEN c.put_off >= %(lost_often)s
@@ -12,14 +18,15 @@ SELECT standing, count(*), sum(size)::bigint
                     WHEN c.retry_at > now() AND (c.change_number >= f.change_number OR c.put_off >= 8) THEN 'later'
                     ELSE 'waiting' END AS standing
           FROM files f
-          JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
           LEFT JOIN deep_scan_claims c ON c.repository_id = f.repository_id AND c.file_id = f.id
          WHERE f.repository_id = %(repository)s AND f.scan_phase = 0 AND f.state = 0
            AND (%(file)s::bigint IS NULL OR f.id = %(file)s)
-           AND (%(below)s::text = '' OR d.path = %(below)s OR starts_with(d.path, %(below)s || '/'))
-           AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/'))
+         GROUP BY f.directory_id, standing
        ) q
- GROUP BY standing
+ CROSS JOIN LATERAL (SELECT path FROM directories
+                      WHERE repository_id = %(repository)s AND id = q.directory_id OFFSET 0) AS d
+ WHERE %(below)s::text = '' OR d.path = %(below)s OR starts_with(d.path, %(below)s || '/')
+ GROUP BY strategy, q.standing
 
 -- name: workers
 SELECT worker, count(*) FROM deep_scan_claims WHERE lease_expires_at > now() GROUP BY worker ORDER BY worker

@@ -28,7 +28,10 @@ WITH wanted AS (
        AND (%(file)s::bigint IS NULL OR f.id = %(file)s)
        AND (%(below)s::text[] IS NULL
             OR EXISTS (SELECT FROM unnest(%(below)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/')))
-       AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/'))
+       AND (%(everywhere)s
+            OR (SELECT p.wanted FROM unnest(%(places)s::text[], %(wanted)s::boolean[]) AS p (path, wanted)
+                 WHERE p.path IN ('', d.path) OR starts_with(d.path, p.path || '/')
+                 ORDER BY length(p.path) DESC LIMIT 1))
      ORDER BY f.change_number DESC
      LIMIT %(most)s
        FOR NO KEY UPDATE OF f SKIP LOCKED
@@ -63,7 +66,10 @@ SELECT extract(epoch FROM now() - f.updated_at)::float8
   LEFT JOIN LATERAL (SELECT file_id FROM deep_scan_claims
                       WHERE repository_id = f.repository_id AND file_id = f.id OFFSET 0) AS c ON true
  WHERE f.repository_id = %(repository)s AND f.scan_phase = 0 AND f.state = 0 AND c.file_id IS NULL
-   AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/'))
+   AND (%(everywhere)s
+        OR (SELECT p.wanted FROM unnest(%(places)s::text[], %(wanted)s::boolean[]) AS p (path, wanted)
+             WHERE p.path IN ('', d.path) OR starts_with(d.path, p.path || '/')
+             ORDER BY length(p.path) DESC LIMIT 1))
  ORDER BY f.change_number LIMIT 1
 
 -- name: complete

@@ -17,7 +17,10 @@ WITH page AS MATERIALIZED (
                             AND kind IN ('image', 'generated_image') LIMIT 1) m
       JOIN directories d ON d.repository_id = %(repository)s AND d.id = p.directory_id
      WHERE p.state = 0 AND p.scan_phase = 1 AND p.content_hash IS NOT NULL
-       AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) o WHERE d.path = o OR starts_with(d.path, o || '/'))
+       AND (%(everywhere)s
+            OR (SELECT p.wanted FROM unnest(%(places)s::text[], %(wanted)s::boolean[]) AS p (path, wanted)
+                 WHERE p.path IN ('', d.path) OR starts_with(d.path, p.path || '/')
+                 ORDER BY length(p.path) DESC LIMIT 1))
        AND (SELECT true FROM image_descriptions x
              WHERE x.content_hash = p.content_hash AND x.model = %(model)s LIMIT 1) IS NULL
        AND (SELECT true FROM description_claims c
@@ -44,7 +47,10 @@ SELECT f.id, f.path, f.name, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.change_n
        AND m.kind IN ('image', 'generated_image')
       JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
      WHERE f.repository_id = %(repository)s AND f.content_hash = c.content_hash AND f.state = 0 AND f.scan_phase = 1
-       AND NOT EXISTS (SELECT FROM unnest(%(outside)s::text[]) o WHERE d.path = o OR starts_with(d.path, o || '/'))
+       AND (%(everywhere)s
+            OR (SELECT p.wanted FROM unnest(%(places)s::text[], %(wanted)s::boolean[]) AS p (path, wanted)
+                 WHERE p.path IN ('', d.path) OR starts_with(d.path, p.path || '/')
+                 ORDER BY length(p.path) DESC LIMIT 1))
      ORDER BY f.change_number DESC LIMIT 1
  ) f
  WHERE c.model = %(model)s AND c.not_before <= now()
