@@ -14,6 +14,9 @@ from tests.tools.systemd_service import BUSY_IS_FINE, UNIT, Service, install, ne
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
+NOTIFY_RELOAD_SINCE = 253
+"""The version of systemd that brought Type=notify-reload."""
+
 # Censusd with one fault: after SIGUSR1 the next loop that comes round waits for a lock that nobody gives up.
 HANGING = """\
 import signal, sys, threading
@@ -79,7 +82,8 @@ def test_a_first_scan_is_stopped_at_once_and_goes_on_later(service: Service) -> 
     service.start()
     service.until_watching("photos")
     (photos,) = service.ctl("status")["repositories"]
-    service.until(lambda: service.ctl("status")["repositories"][0]["totals"]["files"] == count)
+    # There are no totals until the first count is over.
+    service.until(lambda: (service.ctl("status")["repositories"][0]["totals"] or {}).get("files") == count)
     assert photos["phase"] == "watching"
     statuses = [operation["status"] for operation in service.ctl("history")["operations"]]
     assert "running" not in statuses
@@ -99,6 +103,26 @@ def test_a_reload_adds_a_repository_and_removes_one(service: Service) -> None:
     assert "books" not in service.status
     assert service.names("comics") == {"c"}
     assert service.names("photos") == {"a"}
+    assert service.main_process() == before
+
+
+def test_a_newer_systemd_says_that_a_reload_is_over_when_it_is(service: Service) -> None:
+    version = int(service.box.run("systemctl", "--version").split()[1])
+    if version < NOTIFY_RELOAD_SINCE:
+        pytest.skip(f"systemd is {version}, older than {NOTIFY_RELOAD_SINCE}; SYSTEMD_PACKAGES may name a newer one")
+    assert service.box.show(UNIT, "Type") == ["notify-reload"]
+    service.look_after("photos")
+    service.start()
+    before = service.main_process()
+    for number in range(5):
+        service.look_after(f"books-{number}")
+        service.reload()
+        # No waiting: it is in force when systemctl comes back.
+        assert f"books-{number}" in {each["name"] for each in service.ctl("status")["repositories"]}
+    service.configure("typo", "[[repository]]\n")
+    service.reload()
+    assert "the new configuration is not valid" in service.status
+    assert service.box.show(UNIT, "ActiveState", "NRestarts") == ["active", "0"]
     assert service.main_process() == before
 
 

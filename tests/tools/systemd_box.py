@@ -4,6 +4,9 @@ In the box a unit can be installed, started, reloaded, killed and stopped with t
 seen outside: the root is an overlay, /tmp, /var/tmp, /run, /srv and /dev are its own, /sys and the kernel's parameters
 cannot be written, there is no network but its own loopback, and its control groups end with it. It comes up in about a
 second. It takes root, an overlay file system, and control groups of version 2 somewhere on the machine.
+
+``SYSTEMD_PACKAGES`` in the environment may name a folder with Debian packages, such as those of a newer systemd: they
+are unpacked over the box's view of this machine before it comes up.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ DEADLINE = 60.0
 """Seconds after which something that should happen is taken not to."""
 
 _AGAIN = 0.05
+_PACKAGES = "SYSTEMD_PACKAGES"
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -177,6 +181,8 @@ class Box:
         stack.callback(os.rmdir, directory)
         _mount(stack, "tmpfs", "box", directory, "size=4g,mode=755")
         root = _overlay(stack, "/", Path(directory, "root"))
+        if packages := os.environ.get(_PACKAGES):
+            _unpack(Path(packages), root)
         # Wherever they are out here, on a disk of their own or below /tmp, they are there in the box.
         brought: list[str] = []
         for number, place in enumerate((CHECKOUT, Path(sys.prefix))):
@@ -230,6 +236,23 @@ def why_not() -> str:
     if absent := {"overlay", "cgroup2"} - set(known):
         return f"this kernel has no {' and no '.join(sorted(absent))}"
     return ""
+
+
+def _unpack(packages: Path, root: str) -> None:
+    """Put the files of Debian packages where they belong below a root, whichever of its directories are symlinks."""
+    found = sorted(packages.glob("*.deb"))
+    if not found:
+        raise BoxError(f"there are no packages (*.deb) in {packages}, as {_PACKAGES} says")
+    for package in found:
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE) as content:
+            done = subprocess.run(
+                ["tar", "-x", "-C", root, "--keep-directory-symlink"],
+                stdin=content.stdout,
+                capture_output=True,
+                check=False,
+            )
+        if content.returncode or done.returncode:
+            raise BoxError(f"{package.name} cannot be unpacked: {done.stderr.decode(errors='replace').strip()}")
 
 
 def _overlay(stack: ExitStack, lower: str, place: Path) -> str:
