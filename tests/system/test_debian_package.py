@@ -28,9 +28,9 @@ class Package:
     def __init__(self, box: Box) -> None:
         self.box = box
 
-    def build(self, revision: int) -> str:
+    def build(self, revision: int, *more: str) -> str:
         """Build it. Gives the package's path."""
-        options = (f"VENV={sys.prefix}", f"REVISION={revision}", "COMPRESSION=none")
+        options = (f"VENV={sys.prefix}", f"REVISION={revision}", *more)
         self.box.run("make", "-C", str(CHECKOUT), "deb", *options)
         return self.box.run("bash", "-c", f"ls {CHECKOUT}/dist/censusd_*-{revision}_*.deb").strip()
 
@@ -57,7 +57,8 @@ def machine() -> Iterator[Box]:
 def built(machine: Box) -> dict[int, str]:
     """Two revisions of the package."""
     package = Package(machine)
-    return {revision: package.build(revision) for revision in (1, 2)}
+    # The first as people have it; that the other is not compressed saves half a minute.
+    return {1: package.build(1), 2: package.build(2, "COMPRESSION=none")}
 
 
 @pytest.fixture

@@ -21,6 +21,13 @@ def own_name() -> str:
     return "/".join((socket.gethostname().replace("/", "_"), str(pid), *_place(), str(_start_time(pid))))
 
 
+def described(owner: str) -> str:
+    """Who an owner is, for people; whatever else has left its name there."""
+    host, _, rest = owner.partition("/")
+    pid = rest.partition("/")[0]
+    return f"{host} (process {pid})" if pid else host
+
+
 def is_gone(owner: str) -> bool:
     """Whether the process that called itself ``owner`` certainly runs no more.
 

@@ -251,7 +251,7 @@ class Worker:
             number = repositories.register(cursor, rules.name, text_of(bytes(rules.root)))
         lease, holder = ownership.acquire(self._catalogue, number, self.terms.owner, self.terms.lease_ttl)
         if lease is None:
-            self._standing.say(Phase.STANDBY, f"{holder.split('/')[0]} (process {holder.split('/')[1]}) looks after it")
+            self._standing.say(Phase.STANDBY, f"{ownership.described(holder)} looks after it")
             return None
         self._lease_lost.clear()
         with self._catalogue.transaction() as cursor:
