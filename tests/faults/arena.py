@@ -125,21 +125,27 @@ class Arena:
         """
         self.prepare()
         with self.daemon:
-            self.begin()
-            with self.workload:
-                self.workload.wait(20)
-                with fault(self):
-                    self.workload.wait(self.trial.operations)
-                ended = time.monotonic()
-            verdict = self.judge(name, ended)
-            verdict.note = verdict.note or note
-            return verdict
+            return self.round(name, fault, note=note)
+
+    def round(self, name: str, fault: Fault, *, note: str = "") -> Verdict:
+        """The same, with a daemon that has been started, in a place that has been prepared; as often as one likes."""
+        self.begin()
+        with self.workload:
+            self.workload.wait(20)
+            with fault(self):
+                self.workload.wait(self.trial.operations)
+            ended = time.monotonic()
+        return self.judge(name, ended, note)
 
     def prepare(self, **workload: Any) -> None:
         """Make the tree and the configuration."""
         witness.install(self.database)
         self.workload = Workload(self.root, self.trial.seed, **workload)
-        self.daemon.configure(f'{self.settings}[[repository]]\nname = "{REPOSITORY}"\npath = "{self.root}"\n')
+        self.daemon.configure(self.configuration())
+
+    def configuration(self) -> str:
+        """The settings and the repository."""
+        return f'{self.settings}[[repository]]\nname = "{REPOSITORY}"\npath = "{self.root}"\n'
 
     def begin(self) -> None:
         """Have everything on record, with hashes: from here on rows must be kept. The daemon has been started."""
@@ -149,7 +155,7 @@ class Arena:
         assert not (wrong := differences(recorded, listing(self.root))), wrong
         self.workload.on_record(rows)
 
-    def judge(self, name: str, ended: float) -> Verdict:
+    def judge(self, name: str, ended: float, note: str = "") -> Verdict:
         """Take the barrier and compare; the test fails unless everything is as it should be.
 
         The workload has been stopped, the fault has ended, and the daemon runs.
@@ -157,8 +163,9 @@ class Arena:
         Args:
             name: the row of the table.
             ended: when the fault did, by the monotonic clock.
+            note: a figure for the table.
         """
-        verdict = Verdict(name, self.trial.seed)
+        verdict = Verdict(name, self.trial.seed, note=note)
         self.daemon.sync(REPOSITORY)
         verdict.repair = time.monotonic() - ended
         found, (recorded, rows) = listing(self.root), on_record(self.database, REPOSITORY)

@@ -67,7 +67,7 @@ class Tracked:
 
 
 class Workload:
-    """Random operations in a thread of their own, from ``with`` to the end of it.
+    """Random operations in a thread of their own, from ``with`` to the end of it, more than once if need be.
 
     Args:
         root: the tree; made and filled here.
@@ -94,7 +94,7 @@ class Workload:
         self._pace = pace
         self._stop = threading.Event()
         self._between = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="workload")
+        self._thread: threading.Thread | None = None
         self._trouble: BaseException | None = None
         self._operations: tuple[Callable[[], None], ...] = (
             *(self.create, self.create, self.append, self.append, self.rewrite, self.replace, self.replace),
@@ -112,12 +112,15 @@ class Workload:
             self._write(os.path.join(directory, self._fresh()))
 
     def __enter__(self) -> Self:
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name="workload")
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stop.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         if self._trouble is not None and error is None:
             raise self._trouble
 

@@ -67,6 +67,10 @@ class DaemonProcess:
         dsn: the database.
         config: the configuration's text, without the database.
         command: ``run``, or ``worker``.
+
+    Attributes:
+        program: what is run.
+        environment: what is added to its environment.
     """
 
     def __init__(self, directory: Path, dsn: str, config: str, command: str = "run") -> None:
@@ -78,6 +82,8 @@ class DaemonProcess:
         self.log = directory / "log"
         self.notifications: Notifications | None = None
         self.process: subprocess.Popen[bytes] | None = None
+        self.program: list[str] = [sys.executable, "-m", "censusd"]
+        self.environment: dict[str, str] = {}
         self.configure(config)
 
     def configure(self, text: str) -> None:
@@ -87,6 +93,13 @@ class DaemonProcess:
 
     def start(self) -> Self:
         """Start it, and wait until it says that it is ready."""
+        self.start_at_once()
+        assert self.notifications is not None
+        self.notifications.wait_for(lambda message: message == "READY=1")
+        return self
+
+    def start_at_once(self) -> None:
+        """Start it, and do not wait for anything."""
         self._forget()
         self.notifications = Notifications(self.directory)
         environment = dict(os.environ)
@@ -96,16 +109,15 @@ class DaemonProcess:
             "STATE_DIRECTORY": os.fspath(self.directory / "state"),
             "RUNTIME_DIRECTORY": os.fspath(self.directory / "run"),
         }
+        environment |= self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "censusd", self.command, "--config", os.fspath(self.config)],
+                [*self.program, self.command, "--config", os.fspath(self.config)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        self.notifications.wait_for(lambda message: message == "READY=1")
-        return self
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
