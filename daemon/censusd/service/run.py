@@ -6,9 +6,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import FrameType
+from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
 import structlog
@@ -69,8 +69,10 @@ class Daemon:
         self._patience = patience
         self._notifier = Notifier()
         self._stopping = threading.Event()
-        self._reload = threading.Event()
-        self._wake = threading.Event()
+        self._reload = False
+        # Signals, and 0 for a look around. A handler runs in the middle of what the main thread does, which may hold
+        # the lock of an Event that the handler would set; putting into a SimpleQueue is all that may be done there.
+        self._heard: SimpleQueue[int] = SimpleQueue()
         self._failure: CensusError | None = None
 
     def run(self) -> None:
@@ -85,15 +87,18 @@ class Daemon:
         for warning in config.warnings:
             _LOG.warning("configuration", warning=str(warning))
         _LOG.info("starting", version=__version__, repositories=[one.name for one in config.repositories])
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGHUP, self._on_reload)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # Not by way of a function in Python, which the next signal would interrupt in turn, and so on. The frame is
+            # taken for put's second argument, which means nothing.
+            signal.signal(number, self._heard.put)  # type: ignore[arg-type]
         self._note_configuration(valid=True)
         try:
             with self._make(config, self._ask_for_reload) as program:
                 preparing = threading.Thread(target=self._prepare, args=(program,), name="prepare")
                 preparing.start()
-                preparing.join(self._patience)
+                begun = time.monotonic() + self._patience
+                while preparing.is_alive() and not self._stopping.is_set() and (left := begun - time.monotonic()) > 0:
+                    self._listen(left)
                 if self._failure is None:
                     self._notifier.ready()
                     metrics.UP.set(1)
@@ -113,16 +118,24 @@ class Daemon:
     def _loop(self, program: Program) -> None:
         fed = 0.0
         while not self._stopping.is_set():
-            if self._reload.is_set():
-                self._reload.clear()
+            if self._reload:
+                self._reload = False
                 self._reload_configuration(program)
             self._notifier.status(program.describe())
             interval = self._notifier.watchdog_seconds
             if interval is not None and time.monotonic() >= fed + min(interval, 10.0) and program.is_alive():
                 self._notifier.alive()
                 fed = time.monotonic()
-            self._wake.wait(_ROUND)
-            self._wake.clear()
+            self._listen(_ROUND)
+
+    def _listen(self, seconds: float) -> None:
+        """Wait for a signal, or for something to look at; then heed all there is."""
+        with suppress(Empty):
+            numbers = {self._heard.get(timeout=seconds)}
+            numbers |= {self._heard.get_nowait() for _ in range(self._heard.qsize())}
+            self._reload |= signal.SIGHUP in numbers
+            if numbers & {signal.SIGTERM, signal.SIGINT}:
+                self._stopping.set()
 
     def _prepare(self, program: Program) -> None:
         try:
@@ -136,7 +149,7 @@ class Daemon:
             self._failure = CensusError("something unexpected happened at the start; the log says what")
         if self._failure is not None:
             self._stopping.set()
-            self._wake.set()
+        self._heard.put(0)
 
     def _reload_configuration(self, program: Program) -> None:
         self._notifier.reloading()
@@ -171,15 +184,7 @@ class Daemon:
             metrics.CONFIG_TIME.set_to_current_time()
 
     def _ask_for_reload(self) -> None:
-        self._reload.set()
-        self._wake.set()
-
-    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping.set()
-        self._wake.set()
-
-    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
-        self._ask_for_reload()
+        self._heard.put(signal.SIGHUP)
 
 
 def reader(files: list[Path] | None, environment: Mapping[str, str], repositories: list[Path]) -> Load:
