@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Final
 
 import sdnotify
 
 from censusd.service.log import visible
+
+_LONGEST: Final = 2048
+"""Bytes of a status. systemd throws a message of more than 4096 away (NOTIFY_BUFFER_MAX), and complains each time."""
 
 
 class Notifier:
@@ -45,4 +49,8 @@ class Notifier:
         """One line for ``systemctl status``."""
         if text != self._status:
             self._status = text
-            self._systemd.notify(f"STATUS={visible(text)}")
+            encoded = visible(text).encode("utf-8", "backslashreplace")
+            if len(encoded) > _LONGEST:
+                encoded = encoded[:_LONGEST].decode("utf-8", "ignore").encode() + "…".encode()
+            # sdnotify writes Latin-1, and swallows it if that is not possible; systemd wants UTF-8.
+            self._systemd.notify("STATUS=" + encoded.decode("latin-1"))
