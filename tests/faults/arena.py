@@ -103,6 +103,7 @@ class Arena:
         settings: its configuration but for the repository, and keys of the repository.
         workload: on the tree; made by ``prepare``.
         rows: as given.
+        note: a figure for the table that a fault has found out.
     """
 
     def __init__(self, place: Path, database: str, trial: Trial, rows: list[tuple[str, object]]) -> None:
@@ -114,6 +115,7 @@ class Arena:
         self.daemon = DaemonProcess(place, database, "")
         self.workload: Workload
         self.rows = rows
+        self.note = ""
 
     def run(self, name: str, fault: Fault, *, note: str = "") -> Verdict:
         """Start, let the fault happen under the workload, and judge.
@@ -165,7 +167,7 @@ class Arena:
             ended: when the fault did, by the monotonic clock.
             note: a figure for the table.
         """
-        verdict = Verdict(name, self.trial.seed, note=note)
+        verdict = Verdict(name, self.trial.seed, note=note or self.note)
         self.daemon.sync(REPOSITORY)
         verdict.repair = time.monotonic() - ended
         found, (recorded, rows) = listing(self.root), on_record(self.database, REPOSITORY)

@@ -17,7 +17,7 @@ from censusd.catalogue.embedded import EmbeddedServer
 from censusd.config import ChangeKind, Config, RepositoryConfig, differences
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
-from censusd.errors import CensusError, EmbeddedServerError
+from censusd.errors import CensusError, EmbeddedServerError, WatchError
 from censusd.model import SyncOperation, Trigger
 from censusd.service import log
 from censusd.service.backlogs import Backlogs
@@ -32,6 +32,7 @@ from censusd.service.terms import pace_of, pool_of, scan_rules_of, sites_of, ter
 from censusd.sync import ownership
 from censusd.sync.requests import Kind, Request
 from censusd.sync.worker import Worker
+from censusd.watch.mount_table import MountTableWatch
 
 _LOG: Final = structlog.get_logger("censusd.service")
 _COLLECT_EVERY: Final = 5.0
@@ -83,6 +84,7 @@ class Application:
                 sites=self._sites,
             )
             self._serve(stack)
+            self._watch_mounts(stack)
             self._stack = stack.pop_all()
         metrics.BUILD.info({"version": __version__})
 
@@ -214,6 +216,20 @@ class Application:
             stack.callback(tcp.close)
             _LOG.info("serving", metrics=f"http://{tcp.address}/metrics", status_page=f"http://{tcp.address}/")
         _LOG.info("control", socket=str(control.socket))
+
+    def _watch_mounts(self, stack: ExitStack) -> None:
+        def doubt() -> None:
+            for worker in self.workers().values():
+                worker.doubt_root()
+
+        try:
+            mounts = MountTableWatch(doubt)
+        except WatchError as error:
+            # Every root is looked at every other second all the same.
+            _LOG.warning("mounts are not watched", why=str(error))
+            return
+        mounts.start()
+        stack.callback(mounts.stop)
 
     def _start(self, repository: RepositoryConfig) -> None:
         metrics.prepare(repository.name)

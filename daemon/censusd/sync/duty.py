@@ -6,6 +6,7 @@ makes way for the watch between its batches.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,13 +84,20 @@ class Duty:
         self._calls = calls
         self._owed: Trigger | None = Trigger.STARTUP
         self._look_at_root = 0.0
+        self._in_doubt = threading.Event()
         self._next_poll: float | None = None
         self.upkeep = Upkeep(
             repository,
             terms.watch,
             self._dirty_set,
-            Hooks(cancelled=calls.cancelled, beat=calls.beat, due=self._other_work_is_due, other_work=self._other_work),
-            on_root_changed=lambda _reason: self._root_changed(),
+            Hooks(
+                cancelled=calls.cancelled,
+                beat=calls.beat,
+                due=self._other_work_is_due,
+                other_work=self._other_work,
+                in_doubt=self._was_in_doubt,
+            ),
+            on_root_changed=lambda _reason: self.doubt_root(),
             on_overflow=self._lost_events,
         )
 
@@ -101,6 +109,12 @@ class Duty:
     def owe(self, trigger: Trigger) -> None:
         """A complete pass is to be made as soon as it can be."""
         self._owed = self._owed or trigger
+
+    def doubt_root(self) -> None:
+        """Something has happened to the root, or to mounts: look at it at once. From any thread."""
+        self._look_at_root = 0.0
+        self._in_doubt.set()
+        self._calls.wake()
 
     def recover(self) -> None:
         """The database is back."""
@@ -318,9 +332,10 @@ class Duty:
         self._dirty_set.quiet, self._dirty_set.max_latency = terms.watch.debounce, terms.watch.max_latency
         self._dirty_set.rules_file = terms.rules.ignore_file
 
-    def _root_changed(self) -> None:
-        self._look_at_root = 0.0
-        self._calls.wake()
+    def _was_in_doubt(self) -> bool:
+        doubted = self._in_doubt.is_set()
+        self._in_doubt.clear()
+        return doubted
 
     def _lost_events(self) -> None:
         _LOG.warning("events were lost: a pass will find what they said", repository=self._name)

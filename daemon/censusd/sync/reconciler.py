@@ -65,6 +65,8 @@ class Hooks:
         due: asked after each batch of a pass whether other work on the repository is due.
         other_work: does it, at a quiet point of the pass; says whether it changed any directory.
         unsettled: given what would not stand still long enough to be looked at; it is worth another try.
+        in_doubt: asked often during a walk whether something has happened to mounts, so that the root is to be looked
+            at; says so once.
     """
 
     cover: Cover | None = None
@@ -74,6 +76,7 @@ class Hooks:
     due: Callable[[], bool] = lambda: False
     other_work: Callable[[], bool] = lambda: False
     unsettled: Callable[[Scope], None] = lambda _: None
+    in_doubt: Callable[[], bool] = lambda: False
 
 
 class Reconciler:
@@ -156,7 +159,7 @@ class Reconciler:
             subtrees,
             stable_inodes=guard.root.stable_inodes,
             cover=hooks.cover,
-            cancelled=self._is_cancelled,
+            cancelled=partial(self._is_cancelled, guard),
             # A server that does not answer must hold up a helper, not the daemon.
             terms=replace(self._help, after=0.0) if guard.root.mount.is_remote else self._help,
             fault=partial(reporting.helper_failed, self._repository.rules.name),
@@ -170,8 +173,11 @@ class Reconciler:
                     if hooks.other_work():
                         run.others_changed_directories()
 
-    def _is_cancelled(self) -> bool:
+    def _is_cancelled(self, guard: RootGuard) -> bool:
         self._hooks.beat()
+        if self._hooks.in_doubt():
+            # What is open can still be listed after a lazy unmount; nobody has to wait for the end of the batch.
+            guard.check()
         return self._hooks.cancelled()
 
     def _apply(self, run: Run, looks: Looks, looking: Tree, batch: list[Observation]) -> None:

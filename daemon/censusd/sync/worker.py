@@ -188,6 +188,12 @@ class Worker:
         self._new_terms = terms
         self._wake.set()
 
+    def doubt_root(self) -> None:
+        """Something was mounted or unmounted somewhere: look whether the root is still the root."""
+        duty = self._duty
+        if duty is not None:
+            duty.doubt_root()
+
     def renew(self) -> None:
         """Hold the lease for another while; to be called well before it runs out, from a thread that is never busy."""
         repository = self.repository
