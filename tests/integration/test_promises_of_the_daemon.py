@@ -110,6 +110,64 @@ def test_promise_9_a_barrier_behind_an_overflow_waits_for_the_repair(library: Li
     assert "d/lost" in library.records()
 
 
+def hold_up_events(library: LivingLibrary, then: Callable[[Any], None] = lambda _: None) -> Callable[[], bool]:
+    """Keep events from being read. Returns what to call again and again: at the second call they are, after ``then``."""
+    assert library.worker.upkeep is not None
+    assert library.worker.upkeep.watching is not None
+    watcher: Any = library.worker.upkeep.watching.watcher
+    absorb, calls, read_on = watcher._coalescer.absorb, [], threading.Event()
+
+    def absorb_later(buffer: bytes) -> None:
+        assert read_on.wait(DEADLINE)
+        absorb(buffer)
+
+    def again() -> bool:
+        calls.append(1)
+        if len(calls) == 2:
+            then(watcher)
+            read_on.set()
+        return False
+
+    watcher._coalescer.absorb = absorb_later
+    return again
+
+
+def asked(library: LivingLibrary) -> int:
+    """How often everything was looked at because somebody asked."""
+    ((number,),) = library.query("SELECT count(*) FROM sync_operations WHERE trigger = 'manual'")
+    return int(number)
+
+
+def test_promise_10_a_barrier_is_waited_for_until_it_comes_through(library: LivingLibrary) -> None:
+    (library.root / "d").mkdir()
+    library.sync()
+    given_up = hold_up_events(library)
+    library.worker.sync(DEADLINE / 4, given_up)
+    write(library, "d/f")
+    library.sync()
+    assert recorded(library)
+    assert asked(library) == 0
+
+
+def test_promise_10_where_the_watch_ends_under_a_barrier_the_disk_is_asked(library: LivingLibrary) -> None:
+    given_up = hold_up_events(library, lambda watcher: watcher._cookies.close())  # as it is when a watch is stopped
+    library.worker.sync(DEADLINE / 4, given_up)
+    assert asked(library) == 1
+
+
+def test_promise_12_whoever_is_stopped_before_he_could_begin_lets_go_of_the_lease(library: LivingLibrary) -> None:
+    library.stop()
+    library.query("ALTER TABLE sync_operations RENAME TO elsewhere")
+    try:
+        library.start_at_once()
+        until(lambda: library.worker.phase is Phase.TROUBLED)
+        assert library.query("SELECT lease_owner FROM repositories") == [(library.terms.owner,)]
+        library.stop()
+    finally:
+        library.query("ALTER TABLE elsewhere RENAME TO sync_operations")
+    assert library.query("SELECT lease_owner FROM repositories") == [(None,)]
+
+
 def _too_few_watches(scratch: str, database: str) -> None:
     Path("/proc/sys/user/max_inotify_watches").write_text("10")
     with Catalogue(from_elsewhere(database)) as catalogue:

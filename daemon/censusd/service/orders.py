@@ -98,6 +98,8 @@ class Orders:
         began = time.monotonic()
         with refusing():
             try:
+                # In a thread of its own, though it can be given up: to begin with, it asks for something that a thread
+                # which a disk does not answer may keep for as long as that lasts.
                 self._syncs.run(lambda: worker.sync(timeout, given_up), timeout, given_up)
             except TimeoutError as error:
                 raise TimedOutError(

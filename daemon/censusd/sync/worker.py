@@ -15,6 +15,7 @@ import structlog
 
 from censusd.catalogue import journal, repositories
 from censusd.catalogue.connection import Catalogue
+from censusd.catalogue.repositories import Lease
 from censusd.errors import (
     CancelledError,
     CatalogueError,
@@ -69,6 +70,7 @@ class Worker:
         self._on_pass = on_pass
         self._standing = Standing()
         self._requests = RequestQueue()
+        self._lease: Lease | None = None
         self._duty: Duty | None = None
         self._new_terms: Terms | None = None
         self._stopping = threading.Event()
@@ -176,9 +178,12 @@ class Worker:
         watching = upkeep.watching if upkeep else None
         kind = Kind.RECONCILE
         if watching is not None and watching.watcher is not None and not watching.polls:
-            kind = Kind.FLUSH
-            if not patiently(watching.watcher.barrier().wait):
+            barrier = watching.watcher.barrier()
+            if not patiently(barrier.is_released_in):
+                barrier.give_up()
                 raise TimeoutError
+            # Where the watch came to an end meanwhile, it has not told everything: then the disk is asked.
+            kind = Kind.FLUSH if barrier.wait(0.0) else Kind.RECONCILE
         request = self.submit(Request(kind, Trigger.MANUAL))
         patiently(request.is_done_in)
         request.wait(0.0)
@@ -259,6 +264,7 @@ class Worker:
         if lease is None:
             self._standing.say(Phase.STANDBY, f"{ownership.described(holder)} looks after it")
             return None
+        self._lease = lease
         self._lease_lost.clear()
         with self._catalogue.transaction() as cursor:
             repositories.begin_write(cursor, lease)
@@ -295,7 +301,7 @@ class Worker:
         _LOG.warning("let go", repository=self.name, why=why)
         if self._duty is not None:
             self._duty.end()
-        self._duty = None
+        self._duty = self._lease = None
         self._standing.say(Phase.STANDBY, why)
 
     def _finish(self) -> None:
@@ -303,11 +309,12 @@ class Worker:
         duty, self._duty = self._duty, None
         if duty is not None:
             duty.end()
+        if self._lease is not None:
             try:
                 with self._catalogue.transaction() as cursor:
                     if self._retire:
-                        repositories.retire(cursor, duty.repository.lease)
-                    repositories.release(cursor, duty.repository.lease)
+                        repositories.retire(cursor, self._lease)
+                    repositories.release(cursor, self._lease)
             except CatalogueError as error:
                 _LOG.warning("the lease could not be released", repository=self.name, why=str(error))
         self._standing.say(Phase.STOPPED)

@@ -49,9 +49,17 @@ class Barrier:
         Returns:
             True if so. False if it took too long or the watch was stopped; ``outcome`` tells which.
         """
-        self._released.wait(timeout)
-        self._jar.discard(self._name)
+        self.is_released_in(timeout)
+        self.give_up()
         return self.outcome in {BarrierOutcome.PASSED, BarrierOutcome.OVERFLOWED}
+
+    def is_released_in(self, seconds: float) -> bool:
+        """Wait for so long at the most, and go on waiting later if need be. Says whether there is an outcome."""
+        return self._released.wait(seconds)
+
+    def give_up(self) -> None:
+        """Nobody waits any more."""
+        self._jar.discard(self._name)
 
     def release(self, outcome: BarrierOutcome) -> None:
         """Let the waiters go, and remove the cookie. Only the first outcome counts."""
