@@ -111,7 +111,7 @@ def test_promise_9_a_barrier_behind_an_overflow_waits_for_the_repair(library: Li
 
 
 def hold_up_events(library: LivingLibrary, then: Callable[[Any], None] = lambda _: None) -> Callable[[], bool]:
-    """Keep events from being read. Returns what to call again and again: at the second call they are, after ``then``."""
+    """Keep events from being read. Returns what to call now and then: at the second call they are, after ``then``."""
     assert library.worker.upkeep is not None
     assert library.worker.upkeep.watching is not None
     watcher: Any = library.worker.upkeep.watching.watcher
