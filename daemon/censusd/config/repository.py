@@ -77,7 +77,6 @@ class RepositorySettings(Table):
     reconcile_jitter: float = setting(
         percentage("0%", "50%"), "10%", "By how much an interval is varied at random, so that not all begin at once."
     )
-    reconcile_at_startup: bool = setting(Boolean(), default=True, doc="Whether to reconcile when the daemon starts.")
     poll_interval: float = setting(
         duration("1s", "24h"), "5min", "How often to look where there are no events (see watch)."
     )
