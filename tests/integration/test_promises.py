@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from censusd.model import OperationStatus, Scope, Trigger
-from censusd.sync.purge import purge
+from censusd.sync.purge import Calendar, purge
 from tests.tools.library import Library, disk, opened
 from tests.tools.private import apart, become_nobody, privately, unmount
 from tests.tools.tiny_fuse import tiny_fuse
@@ -234,13 +234,13 @@ def test_promise_5_missing_rows_are_purged_after_their_grace(library: Library) -
     shutil.rmtree(library.root / "d")
     library.reconcile()
     assert len(library.missing()) == 2
-    assert purge(library.repository, Trigger.RECONCILIATION, lambda: False) is None
+    assert purge(library.repository, Trigger.RECONCILIATION, lambda: False, Calendar()) is None
     library.query("UPDATE files SET missing_since = missing_since - interval '31 days' WHERE state = 1")
     library.query("UPDATE directories SET missing_since = missing_since - interval '31 days' WHERE state = 1")
     forever = library.with_rules(missing_grace=None)
-    assert purge(forever.repository, Trigger.RECONCILIATION, lambda: False) is None
+    assert purge(forever.repository, Trigger.RECONCILIATION, lambda: False, Calendar()) is None
     assert len(library.missing()) == 2
-    operation = purge(library.repository, Trigger.RECONCILIATION, lambda: False)
+    operation = purge(library.repository, Trigger.RECONCILIATION, lambda: False, Calendar())
     assert operation is not None
     assert operation.counts.purged == 2
     assert library.query("SELECT count(*) FROM files") == [(1,)]

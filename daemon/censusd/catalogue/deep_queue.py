@@ -255,9 +255,11 @@ def workers(cursor: Cursor) -> list[str]:
 
 
 def expire(cursor: Cursor, names: Collection[str]) -> int:
-    """Let the claims of workers that are no more run out now. Returns how many."""
-    if not names:
-        return 0
+    """Let the claims of workers that are no more run out now, and those from before the clock was put back.
+
+    Returns:
+        How many.
+    """
     cursor.execute(_SQL.expire, (list(names),))
     return cursor.rowcount
 

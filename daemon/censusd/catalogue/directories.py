@@ -183,6 +183,11 @@ def count(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def outlast_jump(cursor: Cursor, repository_id: UUID, jump: float) -> None:
+    """The clock was set by so many seconds: what is missing is so for as long as before."""
+    cursor.execute(_SQL.outlast_jump, {"repository": repository_id, "jump": jump})
+
+
 def purge(cursor: Cursor, repository_id: UUID, grace: float, most: int) -> int:
     """Delete at most ``most`` empty directory rows that have been missing for ``grace`` seconds."""
     cursor.execute(_SQL.purge, {"repository": repository_id, "grace": grace, "most": most})

@@ -184,8 +184,8 @@ class Application:
         for loop in hung:
             _LOG.error("hung", loop=loop.name, seconds=round(loop.age))
         scanning = self._scanner is None or self._scanner.is_alive
-        scanning = scanning and self.describing.is_alive
-        return not hung and scanning and all(worker.is_alive for worker in self._workers.values())
+        others = scanning and self.describing.is_alive and self.schedule.is_alive
+        return not hung and others and all(worker.is_alive for worker in self._workers.values())
 
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble

@@ -8,17 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from censusd import metrics
 from censusd.catalogue import repositories
 from censusd.catalogue.connection import Catalogue
 from censusd.errors import CatalogueError, CensusError
 from censusd.model import OperationStatus, SyncOperation, Trigger
+from censusd.service.steady import SteadyScheduler
 from censusd.sync.interval import Pace
 from censusd.sync.requests import Kind, Request
 from censusd.sync.worker import Worker
@@ -37,11 +34,12 @@ class Schedule:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._chance = random.Random()  # noqa: S311 - it spreads load, and keeps no secret
-        self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(4)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-            timezone=UTC,
-        )
+        self._scheduler = SteadyScheduler()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything is done when it is due."""
+        return self._scheduler.is_alive
 
     def start(self) -> None:
         """Begin."""
@@ -54,13 +52,7 @@ class Schedule:
 
     def every(self, seconds: float, name: str, job: Callable[[], None]) -> None:
         """Run ``job`` every so often, never twice at once; an error is logged and does not end it."""
-        self._scheduler.add_job(
-            _guarded(name, job),
-            IntervalTrigger(seconds=seconds),
-            id=name,
-            replace_existing=True,
-            next_run_time=datetime.now(UTC) + timedelta(seconds=min(seconds, 1.0)),
-        )
+        self._scheduler.add(name, _guarded(name, job), min(seconds, 1.0), seconds)
 
     def add(self, worker: Worker) -> None:
         """Renew a repository's lease, and purge what its grace period is over for."""
@@ -101,14 +93,9 @@ class Schedule:
         when = datetime.now(UTC) + timedelta(seconds=delay)
         metrics.INTERVAL.labels(worker.name).set(interval)
         metrics.NEXT_PASS.labels(worker.name).set((due or when).timestamp())
-        self._scheduler.add_job(
-            _guarded(
-                f"reconcile {worker.name}", lambda: _submit(worker, Request(Kind.RECONCILE, Trigger.RECONCILIATION))
-            ),
-            DateTrigger(when),
-            id=f"reconcile {worker.name}",
-            replace_existing=True,
-        )
+        name = f"reconcile {worker.name}"
+        job = _guarded(name, lambda: _submit(worker, Request(Kind.RECONCILE, Trigger.RECONCILIATION)))
+        self._scheduler.add(name, job, delay)
 
     def next_run(self, name: str) -> datetime | None:
         """When the repository's next pass is due."""

@@ -19,7 +19,7 @@ from censusd.model import RepositoryState, Scope, SyncOperation, Trigger
 from censusd.sync import reporting
 from censusd.sync.adoption import adopt
 from censusd.sync.context import Repository
-from censusd.sync.purge import purge
+from censusd.sync.purge import Calendar, purge
 from censusd.sync.reconciler import Hooks, Options
 from censusd.sync.requests import Kind, Request, RequestQueue
 from censusd.sync.standing import Phase, Standing, Terms
@@ -86,6 +86,7 @@ class Duty:
         self._look_at_root = 0.0
         self._in_doubt = threading.Event()
         self._next_poll: float | None = None
+        self._calendar = Calendar()
         self.upkeep = Upkeep(
             repository,
             terms.watch,
@@ -240,7 +241,7 @@ class Duty:
         request.settle(error=error if isinstance(error, Exception) else CancelledError("interrupted"))
 
     def _purge(self) -> SyncOperation | None:
-        operation = purge(self.repository, Trigger.RECONCILIATION, self._calls.cancelled)
+        operation = purge(self.repository, Trigger.RECONCILIATION, self._calls.cancelled, self._calendar)
         if operation is not None:
             reporting.settled(self._name, operation)
         return operation

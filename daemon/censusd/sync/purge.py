@@ -6,16 +6,48 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from censusd.catalogue import directories, files, journal, repositories
+from censusd.catalogue.connection import Cursor
 from censusd.errors import CancelledError
 from censusd.model import Counts, OperationStatus, OperationType, SyncOperation, Trigger
 from censusd.sync.context import Repository
 
+_LOG: Final = structlog.get_logger("censusd.sync")
 _AT_ONCE: Final = 10_000
+_JUMP: Final = 60.0
+"""Seconds; what is less is how a clock is kept right, and harms no grace period."""
 
 
-def purge(repository: Repository, trigger: Trigger, cancelled: Callable[[], bool]) -> SyncOperation | None:
+class Calendar:
+    """Notices when the database's clock, by which grace periods are told, is set.
+
+    What happened to it while nobody looked, before this process began, cannot be told from time that has passed.
+    """
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
+
+    def jump(self, cursor: Cursor) -> float:
+        """By how many seconds it was put forward, or back if negative; 0 if it was not."""
+        offset = repositories.database_time(cursor).timestamp() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        if self._offset is None:
+            self._offset = offset
+        jump = offset - self._offset
+        return jump if abs(jump) >= _JUMP else 0.0
+
+    def accept(self, jump: float) -> None:
+        """What had to be done about a jump is done."""
+        self._offset = (self._offset or 0.0) + jump
+
+
+def purge(
+    repository: Repository, trigger: Trigger, cancelled: Callable[[], bool], calendar: Calendar
+) -> SyncOperation | None:
     """Delete what has been missing for longer than the grace period, and journal rows that are older than is kept.
+
+    If the clock was set, no grace period is over any sooner for it.
 
     Returns:
         What was done, or None if there was nothing to purge.
@@ -25,6 +57,7 @@ def purge(repository: Repository, trigger: Trigger, cancelled: Callable[[], bool
         CatalogueError: the database refused, or is away.
     """
     started, counts, rules = time.monotonic(), Counts(), repository.rules
+    _outlast_jump(repository, calendar)
     while rules.missing_grace is not None:
         with repository.catalogue.transaction() as cursor:
             change = repositories.begin_write(cursor, repository.lease)
@@ -60,6 +93,17 @@ def purge(repository: Repository, trigger: Trigger, cancelled: Callable[[], bool
         )
         journal.record(cursor, repository.lease, operation)
     return operation
+
+
+def _outlast_jump(repository: Repository, calendar: Calendar) -> None:
+    with repository.catalogue.transaction() as cursor:
+        jump = calendar.jump(cursor)
+        if jump:
+            _LOG.warning("the database's clock was set", repository=repository.rules.name, seconds=round(jump))
+            repositories.begin_write(cursor, repository.lease)
+            files.outlast_jump(cursor, repository.id, jump)
+            directories.outlast_jump(cursor, repository.id, jump)
+    calendar.accept(jump)
 
 
 def _go_on(cancelled: Callable[[], bool]) -> None:

@@ -4,6 +4,8 @@ SELECT r.id, r.name, r.state, r.change_number,
                   AND o.operation_type IN ('quick_scan', 'reconciliation', 'verify')),
        (SELECT extract(epoch FROM now() - max(o.end_time))::float8 FROM sync_operations o
          WHERE o.repository_id = r.id AND o.start_time > now() - interval '1 hour'
+           -- What has ended in the future, ended before the clock was put back.
+           AND o.end_time < now() + interval '1 minute'
            AND o.operation_type IN ('realtime', 'quick_scan', 'reconciliation', 'verify'))
   FROM repositories r WHERE r.name = ANY(%s::text[])
 
@@ -24,7 +26,9 @@ WITH wanted AS (
                 OR c.lease_expires_at + make_interval(secs => CASE WHEN c.put_off < %(lost_often)s THEN 0
                        ELSE %(lost_delay)s * power(2, c.put_off - %(lost_often)s) END) < now())
                AND (c.quarantined_at IS NULL OR c.change_number < f.change_number)
-               AND (c.retry_at IS NULL OR c.retry_at < now() OR c.change_number < f.change_number AND c.put_off < 8))
+               AND (c.retry_at IS NULL OR c.retry_at < now() OR c.change_number < f.change_number AND c.put_off < 8
+                    -- The clock has been put back since.
+                    OR c.claimed_at > now()))
        AND (%(file)s::bigint IS NULL OR f.id = %(file)s)
        AND (%(below)s::text[] IS NULL
             OR EXISTS (SELECT FROM unnest(%(below)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/')))
@@ -122,6 +126,8 @@ SELECT DISTINCT worker FROM deep_scan_claims WHERE worker IS NOT NULL AND lease_
 -- name: expire
 UPDATE deep_scan_claims SET lease_expires_at = now() - interval '1 second'
  WHERE worker = ANY(%s::text[]) AND lease_expires_at > now()
+       -- None is granted for so long: the clock has been put back since.
+       OR lease_expires_at > now() + interval '1 hour'
 
 -- name: retry
 UPDATE deep_scan_claims c

@@ -125,6 +125,10 @@ SELECT path, problem_kind, problem, problem_since, listed_at FROM directories
 -- name: count
 SELECT count(*), count(problem) FROM directories WHERE repository_id = %s AND state = 0
 
+-- name: outlast_jump
+UPDATE directories SET missing_since = least(missing_since + make_interval(secs => greatest(%(jump)s, 0)), now())
+ WHERE repository_id = %(repository)s AND state = 1
+
 -- name: purge
 DELETE FROM directories d
  WHERE repository_id = %(repository)s AND id = ANY(ARRAY(

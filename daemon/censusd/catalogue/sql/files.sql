@@ -104,6 +104,11 @@ SELECT EXISTS (SELECT FROM files WHERE repository_id = %s)
 SELECT state, scan_phase, count(*), coalesce(sum(size), 0)::bigint
   FROM files WHERE repository_id = %s GROUP BY state, scan_phase
 
+-- name: outlast_jump
+-- As long ago as it was before the clock was set by so many seconds; never in the future.
+UPDATE files SET missing_since = least(missing_since + make_interval(secs => greatest(%(jump)s, 0)), now())
+ WHERE repository_id = %(repository)s AND state = 1
+
 -- name: purge
 DELETE FROM files
  WHERE repository_id = %(repository)s AND id = ANY(ARRAY(

@@ -13,7 +13,9 @@ UPDATE repositories
    SET lease_owner = %(owner)s, lease_token = lease_token + 1,
        lease_expires_at = now() + make_interval(secs => %(ttl)s)
  WHERE id = %(id)s
-   AND (lease_owner IS NULL OR lease_owner = ANY(%(dead)s) OR lease_expires_at < now())
+   AND (lease_owner IS NULL OR lease_owner = ANY(%(dead)s) OR lease_expires_at < now()
+        -- None is granted for so long: the clock has been put back since, and this one would last until it catches up.
+        OR lease_expires_at > now() + interval '1 hour')
 RETURNING lease_token
 
 -- name: holder
@@ -60,8 +62,9 @@ UPDATE repositories SET dirty_since = coalesce(dirty_since, now()), dirty_reason
 -- name: complete_pass
 UPDATE repositories
    SET scan_generation = scan_generation + 1, last_pass_at = %(began)s,
-       dirty_since = CASE WHEN dirty_since >= %(began)s THEN dirty_since END,
-       dirty_reason = CASE WHEN dirty_since >= %(began)s THEN dirty_reason END
+       -- A mark from the future was set before the clock was put back: it is older than a pass that is not.
+       dirty_since = CASE WHEN %(began)s > now() OR dirty_since BETWEEN %(began)s AND now() THEN dirty_since END,
+       dirty_reason = CASE WHEN %(began)s > now() OR dirty_since BETWEEN %(began)s AND now() THEN dirty_reason END
  WHERE id = %(id)s AND lease_token = %(token)s
 RETURNING scan_generation
 
