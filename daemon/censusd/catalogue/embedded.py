@@ -13,7 +13,7 @@ import os
 import pwd
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -49,6 +49,9 @@ STOP_TIMEOUT: Final = keeper.FAST_STOP + 15.0
 
 _POLL: Final = 0.01
 """Seconds between two looks."""
+
+Waiting = Callable[[str], None]
+"""Called a few times a second, with what is waited for; whatever it raises ends the wait."""
 
 _LONGEST_SOCKET: Final = 107
 """Bytes that a Unix socket's path may have (``sun_path`` in <linux/un.h>, less the final NUL)."""
@@ -109,7 +112,14 @@ class EmbeddedServer:
         self.conninfo = ""
 
     @classmethod
-    def start(cls, directory: Path, *, user: str | None = None, settings: Mapping[str, str] | None = None) -> Self:
+    def start(
+        cls,
+        directory: Path,
+        *,
+        user: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        waiting: Waiting = lambda _: None,
+    ) -> Self:
         """Hold the server of ``directory``: make it, start it or join it, whatever it takes.
 
         Warm, with the cluster made, that takes about 0.1 s; cold less than 1 s; after a crash as long as recovery
@@ -120,6 +130,7 @@ class EmbeddedServer:
             user: who PostgreSQL runs as if this is root; default: the directory's owner, or ``nobody`` if that is root.
             settings: settings of PostgreSQL that differ from the defaults. They count when this call starts the
                 server; one that runs keeps its own.
+            waiting: called while it is waited for.
 
         Raises:
             EmbeddedServerError: it cannot be; the text says what is in the way, with PostgreSQL's last words.
@@ -134,21 +145,24 @@ class EmbeddedServer:
             check_version(cluster, binaries)
             make_directories(cluster.home)
             server = cls(cluster, binaries, settings)
-            server._join()
+            server._join(waiting)
         except OSError as error:
             raise _cannot_be_kept(directory, error) from error
         try:
-            server.ensure_running()
+            server.ensure_running(waiting)
         except BaseException:
             server.close()
             raise
         return server
 
-    def ensure_running(self) -> None:
+    def ensure_running(self, waiting: Waiting = lambda _: None) -> None:
         """See that the server answers; start it again if it has died, by itself or with its keeper.
 
         Cheap while all is well (one connection, some 5 ms), so it is what to call when the database is unavailable,
         before trying again. Waits while recovery goes on.
+
+        Args:
+            waiting: called meanwhile.
 
         Raises:
             EmbeddedServerError: it does not start, or this hold has been closed, before or meanwhile.
@@ -173,6 +187,7 @@ class EmbeddedServer:
                         deadline = min(time.monotonic() + START_TIMEOUT, limit)
                     if time.monotonic() > deadline:
                         raise self._failure("does not answer", self._refusal)
+                    waiting("the private PostgreSQL is starting; after a crash it recovers first")
                     time.sleep(_POLL)
             finally:
                 if launch is not None:
@@ -205,15 +220,19 @@ class EmbeddedServer:
     ) -> None:
         self.close()
 
-    def _join(self) -> None:
+    def _join(self, waiting: Waiting) -> None:
         """Become one of the users. A server that is just stopping for want of users is waited for."""
         deadline = time.monotonic() + STOP_TIMEOUT
         lock = open_lock(self.cluster.users_lock)
-        while not try_flock(lock, fcntl.LOCK_SH):
-            if time.monotonic() > deadline:
-                os.close(lock)
-                raise self._failure("has been stopping for too long", "")
-            time.sleep(_POLL)
+        try:
+            while not try_flock(lock, fcntl.LOCK_SH):
+                if time.monotonic() > deadline:
+                    raise self._failure("has been stopping for too long", "")
+                waiting("the private PostgreSQL is still stopping, and is started again then")
+                time.sleep(_POLL)
+        except BaseException:
+            os.close(lock)
+            raise
         self._users_lock = lock
 
     def _leave(self, lock: int) -> None:

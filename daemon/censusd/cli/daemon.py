@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check(read())
         config = read()
         if options.command == "worker":
-            Daemon(read, Assistant, patience=_BEGUN_WITHIN).run()
+            Daemon(read, lambda config, reload, _: Assistant(config, reload), patience=_BEGUN_WITHIN).run()
             return _OK
         if not config.repositories:
             print(

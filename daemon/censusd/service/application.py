@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -17,7 +18,7 @@ from censusd.catalogue.embedded import EmbeddedServer
 from censusd.config import ChangeKind, Config, RepositoryConfig, differences
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
-from censusd.errors import CensusError, EmbeddedServerError, WatchError
+from censusd.errors import CancelledError, CensusError, EmbeddedServerError, WatchError
 from censusd.model import SyncOperation, Trigger
 from censusd.service import log
 from censusd.service.backlogs import Backlogs
@@ -46,12 +47,15 @@ class Application:
     Args:
         config: the configuration to begin with.
         request_reload: called when somebody asks, over the control socket, to read the configuration again.
+        waiting: called a few times a second, with what is waited for, while this begins; whatever it raises ends it.
 
     Raises:
         CensusError: something that it cannot do without cannot be had; what was started is stopped again.
     """
 
-    def __init__(self, config: Config, request_reload: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, request_reload: Callable[[], None], waiting: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._config = config
         self._owner = ownership.own_name()
         self._workers: dict[str, Worker] = {}
@@ -61,7 +65,7 @@ class Application:
         self.trouble = ""
         self.fault = ""
         with ExitStack() as stack:
-            self._server = self._embedded(stack)
+            self._server = self._embedded(stack, waiting)
             conninfo = config.database.dsn.reveal() if config.database.dsn else self._server_conninfo()
             self.catalogue = Catalogue(conninfo, pool_of(config.database), metrics.database_error)
             stack.enter_context(self.catalogue)
@@ -113,6 +117,8 @@ class Application:
             if done:
                 _LOG.info("schema brought up to date", steps=done)
 
+        if self._server is not None:
+            self.schedule.every(_COLLECT_EVERY, "embedded server", partial(_keep_running, self._server, stopping))
         if not once_available(bring_up_to_date, stopping, self._tell):
             return
         for repository in self._config.repositories:
@@ -122,8 +128,6 @@ class Application:
         self.describing.start(self._config)
         self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
         self.schedule.every(_COLLECT_EVERY, "backlogs", self.backlogs.count)
-        if self._server is not None:
-            self.schedule.every(_COLLECT_EVERY, "embedded server", self._server_is_running)
         self._prepared = True
 
     def reload(self, config: Config) -> None:
@@ -190,11 +194,12 @@ class Application:
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble
 
-    def _embedded(self, stack: ExitStack) -> EmbeddedServer | None:
+    def _embedded(self, stack: ExitStack, waiting: Callable[[str], None]) -> EmbeddedServer | None:
         database = self._config.database
         if database.dsn is not None:
             return None
-        server = EmbeddedServer.start(database.embedded_directory, user=database.embedded_user or None)
+        user = database.embedded_user or None
+        server = EmbeddedServer.start(database.embedded_directory, user=user, waiting=waiting)
         stack.callback(server.close)
         return server
 
@@ -202,10 +207,6 @@ class Application:
         if self._server is None:
             raise EmbeddedServerError("there is neither a database to connect to nor a private one")
         return self._server.conninfo
-
-    def _server_is_running(self) -> None:
-        if self._server is not None:
-            self._server.ensure_running()
 
     def _serve(self, stack: ExitStack) -> None:
         control, http = self._config.control, self._config.http
@@ -305,3 +306,13 @@ class Application:
             "describe": self.describing.status(),
             "next_run": {name: self.schedule.next_run(name) for name in self._workers},
         }
+
+
+def _keep_running(server: EmbeddedServer, stopping: threading.Event) -> None:
+    """Start the private PostgreSQL again if it has died, and wait for it unless everything is to stop."""
+
+    def waiting(_: str) -> None:
+        if stopping.is_set():
+            raise CancelledError("the daemon is being stopped")
+
+    server.ensure_running(waiting)

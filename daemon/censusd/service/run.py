@@ -15,7 +15,7 @@ import structlog
 
 from censusd import __version__, metrics
 from censusd.config import Config, load
-from censusd.errors import CensusError, ConfigurationError
+from censusd.errors import CancelledError, CensusError, ConfigurationError
 from censusd.service import log
 from censusd.service.application import Application
 from censusd.service.notify import Notifier
@@ -25,6 +25,9 @@ _ROUND: Final = 0.5
 
 Load = Callable[[], Config]
 """Reads the configuration again, from where it came from."""
+
+Waiting = Callable[[str], None]
+"""Called a few times a second while a program begins, with what it waits for; whatever it raises ends that."""
 
 
 class Program(AbstractContextManager["Program"], Protocol):
@@ -54,14 +57,14 @@ class Daemon:
 
     Args:
         read: reads the configuration.
-        make: makes what is to run, from a configuration and a means to ask for a reload.
+        make: makes what is to run, from a configuration, a means to ask for a reload, and one to call while it waits.
         patience: seconds to wait, before anybody is told that it is ready, for it to have begun, or to have failed.
     """
 
     def __init__(
         self,
         read: Load,
-        make: Callable[[Config, Callable[[], None]], Program] = Application,
+        make: Callable[[Config, Callable[[], None], Waiting], Program] = Application,
         patience: float = 0.0,
     ) -> None:
         self._read = read
@@ -93,7 +96,7 @@ class Daemon:
             signal.signal(number, self._heard.put)  # type: ignore[arg-type]
         self._note_configuration(valid=True)
         try:
-            with self._make(config, self._ask_for_reload) as program:
+            with self._make(config, self._ask_for_reload, self._begin) as program:
                 preparing = threading.Thread(target=self._prepare, args=(program,), name="prepare")
                 preparing.start()
                 begun = time.monotonic() + self._patience
@@ -110,10 +113,23 @@ class Daemon:
                     _LOG.info("stopping")
                     self._stopping.set()
                     preparing.join()
+        except CancelledError:
+            # It was to stop before it had begun.
+            if not self._stopping.is_set():
+                raise
         finally:
             _LOG.info("stopped")
         if self._failure is not None:
             raise self._failure
+
+    def _begin(self, what: str) -> None:
+        """Called by the program while it begins."""
+        self._notifier.status(what)
+        self._listen(0.0)
+        if self._stopping.is_set():
+            self._notifier.stopping()
+            _LOG.info("stopping")
+            raise CancelledError("it is to stop")
 
     def _loop(self, program: Program) -> None:
         fed = 0.0

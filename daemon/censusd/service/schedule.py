@@ -13,7 +13,7 @@ from apscheduler.jobstores.base import JobLookupError
 from censusd import metrics
 from censusd.catalogue import repositories
 from censusd.catalogue.connection import Catalogue
-from censusd.errors import CatalogueError, CensusError
+from censusd.errors import CancelledError, CatalogueError, CensusError
 from censusd.model import OperationStatus, SyncOperation, Trigger
 from censusd.service.steady import SteadyScheduler
 from censusd.sync.interval import Pace
@@ -116,6 +116,10 @@ def _guarded(name: str, job: Callable[[], None]) -> Callable[[], None]:
             job()
         except CatalogueError as error:
             _LOG.warning("database", job=name, why=str(error))
+        except CancelledError:
+            return
+        except CensusError as error:
+            _LOG.error("failed", job=name, why=str(error))
         except Exception:  # noqa: BLE001 - an error must not end what recurs
             _LOG.exception("unexpected", job=name)
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from censusd.config import Config, load
-from censusd.service.run import Daemon
+from censusd.service.run import Daemon, Waiting
 from tests.tools.private import apart
 
 _STUCK_AFTER = 30.0
@@ -31,7 +31,7 @@ os.kill(daemon, signal.SIGTERM)
 class Nothing:
     """A program that does nothing."""
 
-    def __init__(self, _config: Config, _request_reload: Callable[[], None]) -> None:
+    def __init__(self, _config: Config, _request_reload: Callable[[], None], _waiting: Waiting) -> None:
         self.fault = ""
 
     def __enter__(self) -> Self:
