@@ -123,7 +123,7 @@ POOL_WAITING: Final = Gauge("censusd_database_pool_waiting", "Pieces of work tha
 CHANGE_KINDS: Final = ("added", "updated", "moved", "removed", "ignored", "purged", "directories_moved")
 """The values of the label ``change``."""
 
-TIERS: Final = ("inotify", "hybrid", "poll", "off")
+TIERS: Final = ("fanotify", "inotify", "hybrid", "poll", "off")
 """The values of the label ``tier``."""
 
 PHASES: Final = ("starting", "standby", "scanning", "watching", "offline", "waiting", "troubled", "stopped")

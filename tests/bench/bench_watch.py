@@ -33,7 +33,7 @@ def rate(buffers: list[bytes], directories: int) -> tuple[float, float]:
         coalescer.absorb(buffer)
         parsed = time.perf_counter()
         pending, coalescer.pending = coalescer.pending, Pending()
-        batch = pending.settle({node: node.path for node in pending.nodes()}, text_of)
+        batch = pending.settle({spot: spot.paths for spot in pending.spots()}, text_of)
         dirty_set.add_many(batch.names, renames=batch.renames, subtrees=batch.subtrees)
         parsing += parsed - start
         adding += time.perf_counter() - parsed

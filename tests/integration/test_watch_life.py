@@ -13,6 +13,7 @@ import pytest
 from censusd.errors import WatchError
 from censusd.watch.barrier import BarrierOutcome
 from censusd.watch.batch import Batch
+from censusd.watch.inotify import InotifyEmitter
 from tests.tools.watching import DEADLINE, Watch, watching
 
 
@@ -63,8 +64,10 @@ def test_an_overflow_marks_everything_keeps_the_watches_and_lets_nobody_wait(roo
     assert not cookies.exists()
 
 
-def test_a_barrier_comes_after_everything_that_happened_before_it(root: Path, cookies: Path) -> None:
-    with watching(root, cookies) as watch:
+def test_a_barrier_comes_after_everything_that_happened_before_it(
+    root: Path, cookies: Path, emitter: type[InotifyEmitter]
+) -> None:
+    with watching(root, cookies, emitter) as watch:
         stop = threading.Event()
         made: list[str] = []
 
@@ -134,8 +137,10 @@ def test_a_cookie_directory_that_cannot_be_made_is_said_so(root: Path, tmp_path:
 
 
 @pytest.mark.parametrize("started", [True, False])
-def test_stopping_releases_barriers_as_failed(root: Path, cookies: Path, started: bool) -> None:
-    watch = Watch(root, cookies)
+def test_stopping_releases_barriers_as_failed(
+    root: Path, cookies: Path, started: bool, emitter: type[InotifyEmitter]
+) -> None:
+    watch = Watch(root, cookies, emitter)
     if started:
         watch.observer.start()
         watch.emitter._coalescer.absorb = lambda buffer: None  # type: ignore[method-assign]  # no cookie comes through
@@ -165,10 +170,10 @@ def emitter_first(watch: Watch) -> None:
 
 @pytest.mark.parametrize("before", [started, emitter_first, lambda watch: None], ids=["running", "emitter", "idle"])
 def test_stop_is_synchronous_and_may_be_called_at_any_time(
-    root: Path, cookies: Path, before: Callable[[Watch], None]
+    root: Path, cookies: Path, before: Callable[[Watch], None], emitter: type[InotifyEmitter]
 ) -> None:
     files, threads = open_files(), threading.active_count()
-    watch = Watch(root, cookies)
+    watch = Watch(root, cookies, emitter)
     watch.walk()
     before(watch)
     for _ in range(2):
@@ -183,8 +188,8 @@ def test_stop_is_synchronous_and_may_be_called_at_any_time(
     assert (stats.running, stats.uncovered) == (False, 0)
 
 
-def test_stop_returns_when_the_threads_have_ended(root: Path, cookies: Path) -> None:
-    watch = Watch(root, cookies)
+def test_stop_returns_when_the_threads_have_ended(root: Path, cookies: Path, emitter: type[InotifyEmitter]) -> None:
+    watch = Watch(root, cookies, emitter)
     sleep = watch.emitter._sleep
 
     def wake_slowly() -> None:
@@ -217,8 +222,8 @@ def test_stopping_from_a_handler_does_not_hang(root: Path, cookies: Path) -> Non
         assert not watch.observer.is_alive()
 
 
-def test_several_threads_may_stop_at_once(root: Path, cookies: Path) -> None:
-    watch = Watch(root, cookies)
+def test_several_threads_may_stop_at_once(root: Path, cookies: Path, emitter: type[InotifyEmitter]) -> None:
+    watch = Watch(root, cookies, emitter)
     watch.observer.start()
     stoppers = [threading.Thread(target=watch.observer.stop) for _ in range(8)]
     for stopper in stoppers:
@@ -247,8 +252,10 @@ def test_an_idle_watch_sleeps(root: Path, cookies: Path) -> None:
             time.sleep(1.1)  # nothing to wait for: that nothing happens is what is tested
 
 
-def test_a_handler_that_raises_costs_a_walk_and_not_the_watch(root: Path, cookies: Path) -> None:
-    with watching(root, cookies) as watch:
+def test_a_handler_that_raises_costs_a_walk_and_not_the_watch(
+    root: Path, cookies: Path, emitter: type[InotifyEmitter]
+) -> None:
+    with watching(root, cookies, emitter) as watch:
         deliver = watch.handler.dirty
 
         def fail(batch: Batch) -> None:
@@ -261,8 +268,8 @@ def test_a_handler_that_raises_costs_a_walk_and_not_the_watch(root: Path, cookie
         assert watch.changes().is_whole
 
 
-def test_a_watch_that_breaks_down_says_so(root: Path, cookies: Path) -> None:
-    with watching(root, cookies) as watch:
+def test_a_watch_that_breaks_down_says_so(root: Path, cookies: Path, emitter: type[InotifyEmitter]) -> None:
+    with watching(root, cookies, emitter) as watch:
 
         def fail(buffer: bytes) -> None:
             raise RuntimeError("broken on purpose")

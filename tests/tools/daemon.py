@@ -87,7 +87,10 @@ class DaemonProcess:
         self.configure(config)
 
     def configure(self, text: str) -> None:
-        """Write the configuration."""
+        """Write the configuration. Unless it says otherwise, trees are watched the same way whoever runs the tests."""
+        if "watch =" not in text:
+            watch = '[defaults]\nwatch = "inotify"\n'
+            text = text.replace("[defaults]\n", watch) if "[defaults]\n" in text else watch + text
         common = f'[control]\nsocket = "{self.socket}"\n[http]\nlisten = "127.0.0.1:0"\n'
         self.config.write_text(common + text)
 

@@ -31,6 +31,7 @@ class LivingLibrary:
         catalogue: the database.
         cookies: a directory for the barriers' cookies, outside the tree.
         name: the repository's.
+        watch: how changes are noticed; by what is the same whatever this machine grants, unless said otherwise.
         debounce: seconds that a place has to be quiet.
         lease_ttl: seconds after which a silent owner loses the repository.
         beat: called by the worker all the time.
@@ -44,6 +45,7 @@ class LivingLibrary:
         cookies: Path,
         *,
         name: str = "library",
+        watch: str = "inotify",
         debounce: float = 0.5,
         lease_ttl: float = 30.0,
         beat: Callable[[], None] = lambda: None,
@@ -52,8 +54,8 @@ class LivingLibrary:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.catalogue = catalogue
-        watch = WatchRules(debounce=debounce, max_latency=max(2.0, 4 * debounce), cookie_directory=cookies)
-        self.terms = Terms(Rules(name, root, **rules), watch, lease_ttl, ownership.own_name())
+        watched = WatchRules(watch, debounce, max_latency=max(2.0, 4 * debounce), cookie_directory=cookies)
+        self.terms = Terms(Rules(name, root, **rules), watched, lease_ttl, ownership.own_name())
         self._beat = beat
         self.worker = self._worker()
 

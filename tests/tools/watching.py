@@ -14,6 +14,8 @@ from censusd.filesystem.names import bytes_of, text_of
 from censusd.model import ROOT, Scope, is_below, join
 from censusd.watch.batch import Batch
 from censusd.watch.debounce import DirtySet
+from censusd.watch.fanotify import FanotifyEmitter
+from censusd.watch.fanotify_kernel import FanotifyRefusedError
 from censusd.watch.inotify import InotifyEmitter
 from censusd.watch.observer import DirtySetHandler, RepositoryObserver
 
@@ -62,12 +64,17 @@ class RecordingHandler(DirtySetHandler):
 class Watch:
     """A watched directory, with all that a test wants to ask about it."""
 
-    def __init__(self, root: Path, cookies: Path) -> None:
+    def __init__(self, root: Path, cookies: Path, emitter: type[InotifyEmitter] = InotifyEmitter) -> None:
         self.root = root
         self.dirty_set = DirtySet()
         self.handler = RecordingHandler(self.dirty_set)
         self.observer = RepositoryObserver(
-            os.fspath(root), self.handler, to_text=text_of, to_bytes=bytes_of, cookie_directory=os.fspath(cookies)
+            os.fspath(root),
+            self.handler,
+            to_text=text_of,
+            to_bytes=bytes_of,
+            cookie_directory=os.fspath(cookies),
+            emitter=emitter,
         )
         self.emitter = cast("InotifyEmitter", self.observer.watcher)
 
@@ -85,6 +92,10 @@ class Watch:
         """How many watches the kernel holds for it, that of the cookies included."""
         return Path(f"/proc/self/fdinfo/{self.emitter._inotify.fd}").read_text().count("inotify wd:")
 
+    def watches(self, directories: int) -> int:
+        """How many watches there are for so many directories below the root: none with fanotify."""
+        return 0 if isinstance(self.emitter, FanotifyEmitter) else directories
+
     def settle(self) -> None:
         """Return when everything that happened until now is in the dirty set."""
         barrier = self.emitter.barrier()
@@ -97,9 +108,9 @@ class Watch:
 
 
 @contextmanager
-def watching(root: Path, cookies: Path) -> Iterator[Watch]:
+def watching(root: Path, cookies: Path, emitter: type[InotifyEmitter] = InotifyEmitter) -> Iterator[Watch]:
     """A started watch of ``root``, every directory covered, and stopped in the end."""
-    watch = Watch(root, cookies)
+    watch = Watch(root, cookies, emitter)
     watch.observer.start()
     try:
         watch.complete_pass()
@@ -107,6 +118,15 @@ def watching(root: Path, cookies: Path) -> Iterator[Watch]:
         yield watch
     finally:
         watch.observer.stop()
+
+
+def fanotify_refusal(directory: Path) -> str:
+    """Why there is no fanotify for the file system of a directory, or nothing if there is."""
+    try:
+        Watch(directory, directory / "cookies", FanotifyEmitter).observer.stop()
+    except FanotifyRefusedError as error:
+        return str(error)
+    return ""
 
 
 def walk_and_cover(

@@ -52,10 +52,12 @@ class RepositorySettings(Table):
         doc="Whether file systems mounted below the repository's root belong to it. Symlinks never do.",
     )
     watch: str = setting(
-        choice("auto", "inotify", "poll", "off"),
+        choice("auto", "fanotify", "inotify", "poll", "off"),
         "auto",
         "How changes are noticed. auto: the kernel's events where the file system has them, else poll (NFS, SMB, "
-        "FUSE). poll: look at everything each poll_interval. off: at reconciliations only.",
+        "FUSE). fanotify: one mark for the whole file system, which takes CAP_SYS_ADMIN; auto does so where that is "
+        "granted. inotify: one watch for each directory. poll: look at everything each poll_interval. off: at "
+        "reconciliations only.",
     )
     debounce: float = setting(
         duration("10ms", "60s"), "500ms", "How long a place has to be quiet before it is looked at."

@@ -184,6 +184,8 @@ def _watch(worker: Worker) -> dict[str, Any] | None:
             "used": stats.watches,
             "needed": stats.watches + stats.uncovered,
             "limit": stats.limit,
+            "marks": stats.marks,
+            "refusals": list(stats.refusals),
             "uncovered": stats.uncovered,
             "events": stats.events,
             "overflows": stats.overflows,

@@ -12,8 +12,11 @@ from censusd.filesystem.identity import Root
 from censusd.filesystem.mounts import mounts_below, read_mounts, real_path
 from censusd.filesystem.names import bytes_of, text_of
 from censusd.watch.debounce import DirtySet
+from censusd.watch.fanotify import FanotifyEmitter
+from censusd.watch.fanotify_kernel import FanotifyRefusedError
+from censusd.watch.inotify import InotifyEmitter
 from censusd.watch.observer import DirtySetHandler, RepositoryObserver
-from censusd.watch.tier import Tier, TierDecision, choose
+from censusd.watch.tier import AUTO, Tier, TierDecision, choose, with_fanotify, without_fanotify
 from censusd.watch.watcher import Watcher, WatchStats
 
 OFF: Final = "off"
@@ -24,7 +27,7 @@ class WatchRules:
     """How changes in one repository are noticed.
 
     Attributes:
-        wanted: ``auto``, ``inotify``, ``poll`` or ``off``.
+        wanted: ``auto``, ``fanotify``, ``inotify``, ``poll`` or ``off``.
         debounce: seconds that a place has to be quiet.
         max_latency: seconds that a busy place waits at most.
         poll_interval: seconds between passes where there are no events.
@@ -65,23 +68,17 @@ class Watching:
     ) -> None:
         self.rules = rules
         self.complete = self.refused = False
-        self.decision = _decide(rules, root)
+        self.decision = self._fitting = _decide(rules, root)
         self._observer: RepositoryObserver | None = None
-        if self.watches:
-            handler = DirtySetHandler(
-                dirty_set, on_overflow=on_overflow, on_root_changed=on_root_changed, on_failure=on_root_changed
-            )
-            try:
-                self._observer = RepositoryObserver(
-                    text_of(bytes(root.path)),
-                    handler,
-                    to_text=text_of,
-                    to_bytes=bytes_of,
-                    cookie_directory=str(rules.cookie_directory),
-                )
-                self._observer.start()
-            except WatchError as error:
-                self.decision, self.refused = TierDecision(Tier.POLL, str(error)), True
+        handler = DirtySetHandler(
+            dirty_set, on_overflow=on_overflow, on_root_changed=on_root_changed, on_failure=on_root_changed
+        )
+        try:
+            self._observer = self._with_fanotify(root, handler)
+            if self.watches and not self._observer:
+                self._observer = self._observe(root, handler, InotifyEmitter)
+        except WatchError as error:
+            self.decision, self.refused = TierDecision(Tier.POLL, str(error)), True
 
     @property
     def watches(self) -> bool:
@@ -108,7 +105,7 @@ class Watching:
 
     def suits(self, root: Root) -> bool:
         """Whether changes would be noticed in the same way if the watch were set up now."""
-        return self.refused or _decide(self.rules, root) == self.decision
+        return self.refused or _decide(self.rules, root) == self._fitting
 
     def stats(self) -> WatchStats | None:
         """How the watch stands; None where there is none."""
@@ -121,12 +118,39 @@ class Watching:
             self._observer.stop()
             self._observer = None
 
+    def _with_fanotify(self, root: Root, handler: DirtySetHandler) -> RepositoryObserver | None:
+        """The watch by fanotify, where that is wanted and can be had; whether it is what was decided is put right."""
+        wanted = self.rules.wanted
+        if not (wanted == Tier.FANOTIFY or (wanted == AUTO and self.watches)):
+            return None
+        try:
+            observer = self._observe(root, handler, FanotifyEmitter)
+        except FanotifyRefusedError as refusal:
+            # Who has not granted what it takes does not miss it.
+            if refusal.granted or wanted == Tier.FANOTIFY:
+                self.decision = without_fanotify(self._fitting, wanted, str(refusal))
+            return None
+        self.decision = with_fanotify(self._fitting, wanted)
+        return observer
+
+    def _observe(self, root: Root, handler: DirtySetHandler, emitter: type[InotifyEmitter]) -> RepositoryObserver:
+        observer = RepositoryObserver(
+            text_of(bytes(root.path)),
+            handler,
+            to_text=text_of,
+            to_bytes=bytes_of,
+            cookie_directory=str(self.rules.cookie_directory),
+            emitter=emitter,
+        )
+        observer.start()
+        return observer
+
 
 def _decide(rules: WatchRules, root: Root) -> TierDecision:
     if rules.wanted == OFF:
         return TierDecision(Tier.POLL, "switched off in the configuration: changes are found at reconciliations only")
     decision = choose(root.mount.type, rules.wanted)
-    if decision.tier is Tier.INOTIFY and rules.wanted == "auto":
+    if decision.tier is Tier.INOTIFY and rules.wanted in {AUTO, Tier.FANOTIFY}:
         for path, mount in mounts_below(real_path(root.path), read_mounts()).items():
             if choose(mount.type).tier.polls:
                 return TierDecision(Tier.HYBRID, f"{path} is another file system ({mount.type}) without all events")

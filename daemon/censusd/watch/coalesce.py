@@ -7,11 +7,11 @@ hundred times costs a hundred dictionary look-ups and is converted once, when th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from censusd.model import ROOT, join
+from censusd.model import ROOT, join, split
 from censusd.watch.barrier import Barrier, BarrierOutcome, CookieJar
 from censusd.watch.batch import Batch
 from censusd.watch.kernel import (
@@ -34,7 +34,16 @@ _MOST_HALVES: Final = 4_096
 _MOST_DIRECTORY_MOVES: Final = 256
 _MOST_NAMES: Final = 200_000
 
-_Half = tuple[Node, bytes]
+
+class Spot(Protocol):
+    """A directory that something happened in, by whatever its kernel interface knows it."""
+
+    @property
+    def paths(self) -> Collection[str]:
+        """Where it is by now: in one place, in several if it is mounted more than once, or not in the repository."""
+
+
+Half = tuple[Spot, bytes]
 """A directory, and a name in it as the kernel padded it."""
 
 
@@ -49,12 +58,15 @@ class _DirectoryMove(NamedTuple):
 
 @dataclass(slots=True)
 class Pending:
-    """A batch in the making: as ``Batch``, with nodes for paths and the kernel's bytes for names."""
+    """A batch in the making: as ``Batch``, with spots for paths and the kernel's bytes for names.
 
-    names: dict[Node, dict[bytes, bool]] = field(default_factory=dict)
-    root_itself: bool = False
-    subtrees: dict[tuple[Node, bytes], None] = field(default_factory=dict)
-    renames: list[tuple[_Half, _Half]] = field(default_factory=list)
+    ``themselves`` are directories that something happened to, and not to a name in them.
+    """
+
+    names: dict[Spot, dict[bytes, bool]] = field(default_factory=dict)
+    themselves: dict[Spot, None] = field(default_factory=dict)
+    subtrees: dict[Half, None] = field(default_factory=dict)
+    renames: list[tuple[Half, Half]] = field(default_factory=list)
     overflows: int = 0
     everything: bool = False
     root_changes: list[str] = field(default_factory=list)
@@ -67,7 +79,7 @@ class Pending:
     def __bool__(self) -> bool:
         return bool(
             self.names
-            or self.root_itself
+            or self.themselves
             or self.overflows
             or self.everything
             or self.root_changes
@@ -76,17 +88,18 @@ class Pending:
             or self.barriers
         )
 
-    def nodes(self) -> Iterator[Node]:
+    def spots(self) -> Iterator[Spot]:
         """Every directory that is spoken of; some more than once."""
         yield from self.names
+        yield from self.themselves
         for (origin, _), _ in self.renames:
             yield origin  # may have been marked in an earlier batch; the destination is always in ``names``
 
-    def settle(self, paths: Mapping[Node, str], to_text: Callable[[bytes], str]) -> Batch:
+    def settle(self, paths: Mapping[Spot, Collection[str]], to_text: Callable[[bytes], str]) -> Batch:
         """The batch, in the catalogue's terms.
 
         Args:
-            paths: the path of each of ``nodes``.
+            paths: where each of ``spots`` is.
             to_text: name bytes -> catalogue text.
         """
 
@@ -94,19 +107,29 @@ class Pending:
             return to_text(name.rstrip(b"\0"))
 
         marks: dict[str, dict[str, bool]] = {}
-        for node, names in self.names.items():
-            known = marks.setdefault(paths[node], {})
-            for name, written in names.items():
-                key = text(name)
-                # One directory may have taken another's path while both had marks.
-                known[key] = written or known.get(key, False)
+        for spot, names in self.names.items():
+            for path in paths[spot]:
+                known = marks.setdefault(path, {})
+                for name, written in names.items():
+                    key = text(name)
+                    # One directory may have taken another's path while both had marks.
+                    known[key] = written or known.get(key, False)
+        directories = []
+        for path in (path for spot in self.themselves for path in paths[spot]):
+            if path == ROOT:
+                directories.append(ROOT)
+            else:
+                parent, below = split(path)
+                marks.setdefault(parent, {}).setdefault(below, False)
         return Batch(
             names=marks,
-            directories=[ROOT] if self.root_itself else [],
-            subtrees=[join(paths[node], text(name)) for node, name in self.subtrees],
+            directories=directories,
+            subtrees=[join(path, text(name)) for spot, name in self.subtrees for path in paths[spot]],
             renames=[
-                ((paths[origin], text(old)), (paths[target], text(new)))
+                ((old_path, text(old)), (new_path, text(new)))
                 for (origin, old), (target, new) in self.renames
+                # In the rare case of several places, which belong together is not known.
+                for old_path, new_path in zip(paths[origin], paths[target], strict=False)
             ],
             overflows=self.overflows,
             everything=self.everything,
@@ -140,7 +163,7 @@ class Coalescer:
         self._cookies = cookies
         self._to_text = to_text
         self._condemn = condemn
-        self._halves: dict[int, _Half] = {}
+        self._halves: dict[int, Half] = {}
         self._moves: deque[_DirectoryMove] = deque(maxlen=_MOST_DIRECTORY_MOVES)
         self.cookie_wd: int | None = None
         self.pending = Pending()
@@ -173,9 +196,13 @@ class Coalescer:
                 names[name] = True
             elif name not in names:
                 names[name] = False
+        self.counted(count)
+
+    def counted(self, count: int) -> None:
+        """So many events were looked at, whatever became of them."""
         self.events += count
-        pending.room -= count
-        if pending.room < 0:
+        self.pending.room -= count
+        if self.pending.room < 0:
             self._make_room()
 
     def overflowed(self) -> None:
@@ -185,6 +212,11 @@ class Coalescer:
         self._halves.clear()
         self._moves.clear()
         self.pending.barriers.extend((barrier, BarrierOutcome.OVERFLOWED) for barrier in self._cookies.take_all())
+
+    def root_changed(self, what: str) -> None:
+        """Something happened to the root, or to a mount below it, as such; said once in a batch."""
+        if what not in self.pending.root_changes:
+            self.pending.root_changes.append(what)
 
     def _unusual(self, wd: int, mask: int, cookie: int, name: bytes) -> None:
         if mask & IN_Q_OVERFLOW:
@@ -201,14 +233,14 @@ class Coalescer:
             self._unmounted(node)
         elif mask & IN_IGNORED:
             if node is self._tree.root:
-                self._root_changed("the root is gone")
+                self.root_changed("the root is gone")
             self._tree.forget(node)
         elif mask & IN_MOVE_SELF:
             self._moved(node)
         elif name:
             self._named(node, mask, cookie, name)
         elif node is self._tree.root:
-            self.pending.root_itself = True
+            self.pending.themselves[node] = None
         # Else the directory's own attributes changed, and its parent's watch says so by name.
 
     def _cookie(self, mask: int, name: bytes) -> None:
@@ -260,7 +292,7 @@ class Coalescer:
         destination.
         """
         if node is self._tree.root:
-            self._root_changed("the root was renamed")
+            self.root_changed("the root was renamed")
             return
         for move in reversed(self._moves):
             if move.parent is node.parent and move.name == node.name:
@@ -275,19 +307,16 @@ class Coalescer:
 
     def _unmounted(self, node: Node) -> None:
         """Each watched directory of an unmounted file system says so; the first one will do for all of them."""
-        self._root_changed("the root was unmounted" if node is self._tree.root else "something below it was unmounted")
-
-    def _root_changed(self, what: str) -> None:
-        if what not in self.pending.root_changes:
-            self.pending.root_changes.append(what)
+        self.root_changed("the root was unmounted" if node is self._tree.root else "something below it was unmounted")
 
     def _make_room(self) -> None:
         """Nobody takes the batch. Rather than grow without bound, let it say that anything may have changed."""
         pending = self.pending
-        size = sum(map(len, pending.names.values())) + len(pending.renames)
+        size = sum(map(len, pending.names.values())) + len(pending.themselves) + len(pending.renames)
         if size > _MOST_NAMES // 2:
             pending.everything = True
             pending.names.clear()
+            pending.themselves.clear()
             pending.subtrees.clear()
             pending.renames.clear()
             size = 0

@@ -22,6 +22,7 @@ from censusd.model import ROOT, split
 from censusd.watch.barrier import Barrier, BarrierOutcome, CookieJar
 from censusd.watch.batch import Batch, BatchEvent
 from censusd.watch.coalesce import Coalescer, Pending
+from censusd.watch.folders import descend
 from censusd.watch.kernel import (
     IN_ATTRIB,
     IN_CLOSE_WRITE,
@@ -114,11 +115,14 @@ class InotifyEmitter(EventEmitter):
 
     def cover(self, path: str, fd: int) -> bool:
         """See ``Watcher.cover``. After ``stop``, nothing is covered."""
+        return self._watch_directory(path, fd, DIRECTORY_MASK)
+
+    def _watch_directory(self, path: str, fd: int, mask: int) -> bool:
         with self._lock:
             if self._closed:
                 return False
             try:
-                wd = self._inotify.watch_descriptor(fd, DIRECTORY_MASK)
+                wd = self._inotify.watch_descriptor(fd, mask)
             except OSError as error:
                 return self._refused(path, explain_refusal(error))
             self._condemned.discard(wd)
@@ -148,7 +152,7 @@ class InotifyEmitter(EventEmitter):
             gone = [node for node in self._tree.by_wd.values() if node.seen != number]
             if unseen:
                 kept = frozenset(unseen)
-                gone = [node for node in gone if not _lies_in(node.path, kept)]
+                gone = [node for node in gone if not lies_in(node.path, kept)]
             for node in gone:
                 if node.wd is not None:
                     self._condemned.add(node.wd)
@@ -204,6 +208,7 @@ class InotifyEmitter(EventEmitter):
             buffer = self._inotify.read()
             self._coalescer.absorb(buffer)
             self._busy = len(buffer) > _BUSY or bool(self._condemned)
+            self._read_on()
             self._announce()
 
     def run(self) -> None:
@@ -228,11 +233,18 @@ class InotifyEmitter(EventEmitter):
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._inotify.close()
+                self._close()
                 os.close(self._wake_fd)
         self._cookies.close()
 
     # The rest is called with the lock held, except where it says otherwise.
+
+    def _read_on(self) -> None:
+        """Read from whatever else there is. What it tells counts as having happened before any cookie read so far."""
+
+    def _close(self) -> None:
+        """Give back what the kernel has given."""
+        self._inotify.close()
 
     def _sleep(self) -> None:
         """Wait for events or a call; then a little longer, unless there is a lot to do. The lock is not held."""
@@ -256,10 +268,10 @@ class InotifyEmitter(EventEmitter):
         """The pending batch, in the catalogue's terms. Called by a handler; the lock is not held."""
         with self._lock:
             pending = self._coalescer.pending
+            # Paths as they are known by now: what was below a directory that was renamed meanwhile is at its new place.
+            paths = {spot: spot.paths for spot in pending.spots()}
             self._coalescer.pending = Pending()
             self._announced = False
-            # Paths as they are known by now: what was below a directory that was renamed meanwhile is at its new place.
-            paths = {node: node.path for node in pending.nodes()}
         return pending.settle(paths, self._to_text)
 
     def _refused(self, path: str, reason: str) -> bool:
@@ -302,22 +314,19 @@ class InotifyEmitter(EventEmitter):
 
     def _leads_to(self, path: str, directory: os.stat_result) -> bool:
         """Whether ``path`` is that directory on disk at this moment, without following symlinks below the root."""
-        fd = -1
+        fds = []
         try:
-            fd = os.open(self.watch.path, _OPEN_PASSING)
-            for name in path.split("/") if path else ():
-                below = os.open(self._to_bytes(name), _OPEN_PASSING | os.O_NOFOLLOW, dir_fd=fd)
-                os.close(fd)
-                fd = below
-            return os.path.samestat(os.fstat(fd), directory)
+            fds.append(os.open(self._to_bytes(self.watch.path), _OPEN_PASSING))
+            fds.append(descend(fds[0], [self._to_bytes(name) for name in path.split("/") if name]))
+            return os.path.samestat(os.fstat(fds[1]), directory)
         except OSError:
             return False
         finally:
-            if fd >= 0:
+            for fd in fds:
                 os.close(fd)
 
 
-def _lies_in(path: str, directories: Collection[str]) -> bool:
+def lies_in(path: str, directories: Collection[str]) -> bool:
     """Whether ``path`` is one of ``directories``, or below one."""
     while path not in directories:
         if path == ROOT:

@@ -125,7 +125,7 @@ class DirtySetHandler(WatchHandler):
 
 
 class RepositoryObserver(BaseObserver):
-    """Watches one repository with inotify.
+    """Watches one repository.
 
     Args:
         root: absolute path of the root.
@@ -133,11 +133,13 @@ class RepositoryObserver(BaseObserver):
         to_text: name bytes -> catalogue text.
         to_bytes: the inverse.
         cookie_directory: a private directory for the barriers' cookies, outside the repository.
+        emitter: what hears of changes, ``InotifyEmitter`` or ``FanotifyEmitter``.
 
     Attributes:
         watcher: the watch itself.
 
     Raises:
+        FanotifyRefusedError: fanotify is not to be had for this root.
         WatchError: there is no inotify instance to be had, or the cookie directory cannot be used.
     """
 
@@ -149,12 +151,13 @@ class RepositoryObserver(BaseObserver):
         to_text: Callable[[bytes], str],
         to_bytes: Callable[[str], bytes],
         cookie_directory: str,
+        emitter: type[InotifyEmitter] = InotifyEmitter,
     ) -> None:
-        super().__init__(InotifyEmitter, to_text=to_text, to_bytes=to_bytes, cookie_directory=cookie_directory)
+        super().__init__(emitter, to_text=to_text, to_bytes=to_bytes, cookie_directory=cookie_directory)
         self.name = f"watch handler of {root}"
         self.schedule(handler, root, recursive=True, event_filter=[BatchEvent])
-        (emitter,) = self.emitters
-        self.watcher: Watcher = cast("InotifyEmitter", emitter)
+        (made,) = self.emitters
+        self.watcher: Watcher = cast("InotifyEmitter", made)
 
     def stop(self) -> None:
         """Stop, and wait until both threads have ended. May be called at any time, and again."""

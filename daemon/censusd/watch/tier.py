@@ -14,7 +14,10 @@ from typing import Final
 class Tier(StrEnum):
     """How changes are found in between the regular reconciliations."""
 
+    FANOTIFY = "fanotify"
+    """The kernel's events, by a mark for the whole file system."""
     INOTIFY = "inotify"
+    """The kernel's events, by a watch for each directory."""
     HYBRID = "hybrid"
     """Both: what goes through this kernel is seen at once, the rest by short reconciliation intervals."""
     POLL = "poll"
@@ -28,7 +31,7 @@ class Tier(StrEnum):
     @property
     def polls(self) -> bool:
         """Whether short reconciliation intervals are needed."""
-        return self is not Tier.INOTIFY
+        return self in {Tier.HYBRID, Tier.POLL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +163,42 @@ def choose(filesystem_type: str, wanted: str = AUTO) -> TierDecision:
 
     Args:
         filesystem_type: as in the third field from the separator on in /proc/self/mountinfo: ``ext4``, ``fuse.sshfs``.
-        wanted: ``auto``, or the tier an administrator asked for, who is right whatever we think.
+        wanted: ``auto``, or the tier an administrator asked for, who is right whatever we think. Whether fanotify can
+            be had is only known once it was tried, see ``with_fanotify``; until then it is as ``auto``.
 
     Raises:
         ValueError: ``wanted`` is no tier.
     """
     fitting = _fitting(filesystem_type)
-    if wanted == AUTO:
+    if wanted in {AUTO, Tier.FANOTIFY}:
         return fitting
     tier = Tier(wanted)
     if tier is fitting.tier:
         return fitting
     reason = f"asked for in the configuration; otherwise it would be {fitting.tier}: {fitting.reason}"
     return TierDecision(tier, reason)
+
+
+def with_fanotify(fitting: TierDecision, wanted: str) -> TierDecision:
+    """How a repository is watched after all, when fanotify was granted."""
+    if fitting.tier is Tier.INOTIFY:
+        return TierDecision(Tier.FANOTIFY, f"{fitting.reason}, by one mark for all of it: CAP_SYS_ADMIN is granted")
+    if wanted == Tier.FANOTIFY:
+        reason = f"asked for in the configuration; otherwise it would be {fitting.tier}: {fitting.reason}"
+        return TierDecision(Tier.FANOTIFY, reason)
+    return TierDecision(fitting.tier, f"{fitting.reason}; what it does hear of, it says by fanotify")
+
+
+def without_fanotify(fitting: TierDecision, wanted: str, refusal: str) -> TierDecision:
+    """How a repository is watched after all, when fanotify was refused, and why."""
+    if wanted == Tier.FANOTIFY:
+        reason = f"fanotify was asked for in the configuration, but {refusal}. {_capitalised(fitting.reason)}"
+        return TierDecision(fitting.tier, reason)
+    return TierDecision(fitting.tier, f"{fitting.reason}; not by fanotify: {refusal}")
+
+
+def _capitalised(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _fitting(kind: str) -> TierDecision:

@@ -45,6 +45,11 @@ class Node:
         return "/".join(reversed(names))
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """Its path, as ``Spot`` has it."""
+        return (self.path,)
+
+    @property
     def is_attached(self) -> bool:
         """Whether its parent knows it by its name."""
         if self.parent is None:

@@ -22,6 +22,8 @@ class WatchStats:
         events: events read from the kernel.
         unknown_events: events of directories that are watched no more; nothing is done about them.
         overflows: how often the kernel threw events away.
+        marks: mounts of file systems that are watched as a whole, without a watch for each directory.
+        refusals: why file systems below the root are not, a sentence for each.
     """
 
     running: bool
@@ -32,6 +34,8 @@ class WatchStats:
     events: int
     unknown_events: int
     overflows: int
+    marks: int = 0
+    refusals: tuple[str, ...] = ()
 
 
 class Watcher(Protocol):

@@ -177,7 +177,7 @@ NO_SUCH = "(there is none by that name)"
         ("defaults.missing_grace", "-1", f'{DURATION}, from 0s to 36500 days, or "never"', "-1"),
         ("defaults.reconcile_jitter", "'51%'", 'a percentage such as 10 or "10%", from 0% to 50%', '"51%"'),
         ("defaults.cross_mounts", "1", "true or false", "1"),
-        ("defaults.watch", "'inotfy'", 'one of "auto", "inotify", "poll", "off"', '"inotfy"'),
+        ("defaults.watch", "'inotfy'", 'one of "auto", "fanotify", "inotify", "poll", "off"', '"inotfy"'),
         ("defaults.ignore_file", "'a/b'", "the name of a file, without a slash", '"a/b"'),
         ("defaults.marker", "'/a'", RELATIVE, '"/a"'),
         ("defaults.marker", "'a/../b'", RELATIVE, '"a/../b"'),

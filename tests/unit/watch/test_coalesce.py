@@ -45,7 +45,7 @@ class Bench:
         """What comes of these records, read at once."""
         self.coalescer.absorb(b"".join(records))
         pending, self.coalescer.pending = self.coalescer.pending, Pending()
-        return pending.settle({node: node.path for node in pending.nodes()}, bytes.decode)
+        return pending.settle({spot: spot.paths for spot in pending.spots()}, bytes.decode)
 
     def paths(self) -> dict[int, str]:
         return {wd: node.path for wd, node in self.tree.by_wd.items()}
