@@ -49,7 +49,7 @@ def _now() -> list[AnyPanel]:
         ),
         word(
             "Changes are noticed by",
-            "inotify: at once. hybrid: some directories are polled. poll: all are. off: at reconciliations only.",
+            "fanotify, inotify: at once. hybrid: some directories are polled. poll: all. off: at reconciliations only.",
             gauge("censusd_watch_tier", by="repository, tier"),
             "tier",
             runbooks=["CensusdDirectoriesUncovered"],

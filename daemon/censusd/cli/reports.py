@@ -180,7 +180,8 @@ def _status_row(one: Answer, now: str) -> tuple[str, ...]:
     if one["dirty_marks"]:
         waiting += f" ({duration(one['dirty_oldest_seconds'])})"
     watched = watch.get("tier", "-")
-    if watch.get("used") is not None:
+    # A mark is for a whole file system, however many directories it has.
+    if watch.get("used") is not None and (watch["uncovered"] or not watch["marks"]):
         watched += f" {watch['used']:,}" + (f"/{watch['needed']:,}" if watch["uncovered"] else "")
     return (
         one["name"],

@@ -72,6 +72,7 @@ const fact = (name, value, more) =>
 const watch = (w) => {
   if (!w) return ["none", ""];
   if (w.used === undefined) return [w.tier, ""];
+  if (w.marks && !w.uncovered) return [w.tier, count(w.marks, "file system", "file systems")];
   return [w.tier, `${w.uncovered ? `${number(w.used)} of ` : ""}${count(w.needed, "directory", "directories")}`];
 };
 
