@@ -15,7 +15,7 @@ from tests.faults import witness
 from tests.faults.referee import differences, listing, on_record
 from tests.faults.workload import Workload
 from tests.tools.daemon import DaemonProcess
-from tests.tools.waiting import until
+from tests.tools.waiting import stays, until
 
 REPOSITORY: Final = "tree"
 
@@ -103,7 +103,7 @@ class Arena:
         settings: its configuration but for the repository, and keys of the repository.
         workload: on the tree; made by ``prepare``.
         rows: as given.
-        note: a figure for the table that a fault has found out.
+        note: a figure for the table, if the fault has one to tell.
     """
 
     def __init__(self, place: Path, database: str, trial: Trial, rows: list[tuple[str, object]]) -> None:
@@ -114,22 +114,21 @@ class Arena:
         self.settings = SETTINGS
         self.daemon = DaemonProcess(place, database, "")
         self.workload: Workload
-        self.rows = rows
         self.note = ""
+        self.rows = rows
 
-    def run(self, name: str, fault: Fault, *, note: str = "") -> Verdict:
+    def run(self, name: str, fault: Fault) -> Verdict:
         """Start, let the fault happen under the workload, and judge.
 
         Args:
             name: the row of the table.
             fault: what happens.
-            note: a figure for the table.
         """
         self.prepare()
         with self.daemon:
-            return self.round(name, fault, note=note)
+            return self.round(name, fault)
 
-    def round(self, name: str, fault: Fault, *, note: str = "") -> Verdict:
+    def round(self, name: str, fault: Fault) -> Verdict:
         """The same, with a daemon that has been started, in a place that has been prepared; as often as one likes."""
         self.begin()
         with self.workload:
@@ -137,7 +136,7 @@ class Arena:
             with fault(self):
                 self.workload.wait(self.trial.operations)
             ended = time.monotonic()
-        return self.judge(name, ended, note)
+        return self.judge(name, ended)
 
     def prepare(self, **workload: Any) -> None:
         """Make the tree and the configuration."""
@@ -157,7 +156,7 @@ class Arena:
         assert not (wrong := differences(recorded, listing(self.root))), wrong
         self.workload.on_record(rows)
 
-    def judge(self, name: str, ended: float, note: str = "") -> Verdict:
+    def judge(self, name: str, ended: float) -> Verdict:
         """Take the barrier and compare; the test fails unless everything is as it should be.
 
         The workload has been stopped, the fault has ended, and the daemon runs.
@@ -165,9 +164,9 @@ class Arena:
         Args:
             name: the row of the table.
             ended: when the fault did, by the monotonic clock.
-            note: a figure for the table.
         """
-        verdict = Verdict(name, self.trial.seed, note=note or self.note)
+        verdict = Verdict(name, self.trial.seed, note=self.note)
+        self.note = ""
         self.daemon.sync(REPOSITORY)
         verdict.repair = time.monotonic() - ended
         found, (recorded, rows) = listing(self.root), on_record(self.database, REPOSITORY)
@@ -186,6 +185,12 @@ class Arena:
         for wrong in (verdict.lost, verdict.wrongly_missing, verdict.ids_changed):
             assert not wrong, verdict
         return verdict
+
+    def lasts(self, seconds: float) -> None:
+        """Let a fault last, with the workload going on and the daemon alive."""
+        process = self.daemon.process
+        assert process is not None
+        stays(lambda: process.poll() is None, seconds, self.daemon.log_text)
 
     def deep_scanned(self) -> None:
         """Wait until no file waits for its hash; files that were changed while they were read are not waited for."""

@@ -17,10 +17,16 @@ _HEAD = ("fault", "runs", "seeds", "lost", "wrongly missing", "ids changed", "ti
 
 
 @pytest.fixture
-def arena(request: pytest.FixtureRequest, database: str, trial: Trial) -> Iterator[Arena]:
-    """A place for one run; see ``arena.trials`` for the test's parameter ``trial``."""
+def place() -> Iterator[Path]:
+    """A directory with a path short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="censusd-") as name:
-        yield Arena(Path(name), database, trial, request.node.user_properties)
+        yield Path(name)
+
+
+@pytest.fixture
+def arena(request: pytest.FixtureRequest, place: Path, database: str, trial: Trial) -> Arena:
+    """A place for one run; see ``arena.trials`` for the test's parameter ``trial``."""
+    return Arena(place, database, trial, request.node.user_properties)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

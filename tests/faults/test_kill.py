@@ -100,8 +100,8 @@ class Sweep:
         self._chance.shuffle(among)
         for number in range(0, len(among), AT_ONCE):
             some = among[number : number + AT_ONCE]
-            note = f"{len(points)} points" if number + AT_ONCE >= len(among) else ""
-            self._arena.round(name, lambda _, some=some: self._deaths({one: points[one] for one in some}), note=note)
+            self._arena.note = f"{len(points)} points" if number + AT_ONCE >= len(among) else ""
+            self._arena.round(name, lambda _, some=some: self._deaths({one: points[one] for one in some}))
 
     @contextmanager
     def _deaths(self, points: Mapping[str, int]) -> Iterator[None]:
