@@ -176,15 +176,23 @@ class Arena:
             recorded, rows = on_record(self.database, REPOSITORY)
             verdict.lost = differences(recorded, found)
         verdict.wrongly_missing = witness.wrongly_missing(self.database, REPOSITORY, self.workload.was_there)
-        verdict.ids_changed = [
-            f"{path!r}: row {rows.get(path)} instead of {file.row}"
-            for path, file in self.workload.files.items()
-            if file.row is not None and rows.get(path) != file.row
-        ]
+        verdict.ids_changed = self._ids_changed(rows)
         self.rows.append(("fault", verdict.row()))
         for wrong in (verdict.lost, verdict.wrongly_missing, verdict.ids_changed):
             assert not wrong, verdict
         return verdict
+
+    def _ids_changed(self, rows: dict[bytes, int]) -> list[str]:
+        heirs = witness.heirs(self.database, REPOSITORY)
+        changed = []
+        for path, file in self.workload.files.items():
+            expected, found = file.row, rows.get(path)
+            while expected in heirs and expected != found:
+                expected = heirs[expected]
+            if expected is not None and expected != found:
+                story = witness.story(self.database, file.row, found)
+                changed.append(f"{path!r}: row {found} instead of {file.row}; {'; '.join(file.story)}; notes: {story}")
+        return changed
 
     def lasts(self, seconds: float) -> None:
         """Let a fault last, with the workload going on and the daemon alive."""

@@ -38,7 +38,8 @@ def test_away(arena: Arena, proxy: Proxy, mode: Mode) -> None:
             yield
             arena.lasts(40 if arena.trial.long else 3)
 
-    arena.run(f"PostgreSQL {'refuses' if mode is Mode.REFUSING else 'does not answer'}", away)
+    verdict = arena.run(f"PostgreSQL {'refuses' if mode is Mode.REFUSING else 'does not answer'}", away)
+    assert verdict.repair < 10, "however long it was away, it is not to be left alone for long when it is back"
 
 
 @trials(seeds=3)

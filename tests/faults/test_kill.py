@@ -37,7 +37,8 @@ OF_THE_DAEMON = (
 """What the short form tries: a batch, marks that are set, marks that are about to be, hashes."""
 
 OF_A_WORKER = ("before commit deepscan.writer.Writer._write",)
-OF_A_SERVER = ("after commit sync.run.Run.finish",)
+OF_A_SERVER = ("before commit catalogue.migrations.migrate",)
+"""What nobody would notice who only looks after a database once the daemon is at work."""
 
 OF_WORKER_PROCESSES = tuple(
     f"{when} {where[8:]}" for where in failpoints.IN_WORKER_PROCESSES for when in ("before", "after")

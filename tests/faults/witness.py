@@ -115,6 +115,33 @@ def wrongly_missing(database: str, repository: str, was_there: WasThere) -> list
     return wrong
 
 
+def heirs(database: str, repository: str) -> dict[int, int]:
+    """Row that is no more -> the row that is in its place since, with the same file.
+
+    That is how a file gets the row back that it had before a move that was understood only later, by its content.
+    """
+    record, inherited = _Record(), {}
+    for _, notes in _transactions(database, repository):
+        before = {note["id"]: record.rows.get(note["id"]) for note in notes if note["what"] == "file"}
+        _apply(record, notes)
+        came = {(row.directory, row.name, row.inode): number for number in before if (row := record.rows.get(number))}
+        for number, row in before.items():
+            if row and number not in record.rows and (heir := came.get((row.directory, row.name, row.inode))):
+                inherited[number] = heir
+    return inherited
+
+
+def story(database: str, *rows: int | None) -> str:
+    """What became of some rows, for whoever has to understand a failure."""
+    with psycopg.connect(database) as connection:
+        notes = connection.execute(
+            "SELECT round(at::numeric, 3), transaction, id, state, directory, inode, name FROM witness"
+            " WHERE what = 'file' AND id = ANY(%s) ORDER BY number",
+            [[row for row in rows if row is not None]],
+        ).fetchall()
+    return "; ".join(" ".join(map(str, note)) for note in notes)
+
+
 def _transactions(database: str, repository: str) -> Iterator[tuple[float, list[dict[str, Any]]]]:
     """The notes of each transaction, in the order of their commits, and when the last one was taken.
 

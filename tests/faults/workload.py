@@ -55,15 +55,21 @@ class Tracked:
             has been moved and changed since, has a second name, or has come to a place that was somebody else's.
         moved: whether it was moved since.
         written: whether it was written to since.
+        story: what was done to it and when, for whoever has to understand a failure.
     """
 
-    __slots__ = ("inode", "moved", "row", "written")
+    __slots__ = ("inode", "moved", "row", "story", "written")
 
     def __init__(self, inode: int) -> None:
         self.inode = inode
         self.row: int | None = None
         self.moved = False
+        self.story: list[str] = []
         self.written = False
+
+    def note(self, what: str) -> None:
+        """Go on with its story."""
+        self.story.append(f"{time.time():.3f} {what}")
 
 
 class Workload:
@@ -138,6 +144,7 @@ class Workload:
     def on_record(self, rows: dict[bytes, int]) -> None:
         """Every file that is there is on record by now, with these rows: from now on it has to keep them."""
         for path, file in self.files.items():
+            file.story = []
             file.moved = file.written = False
             file.row = rows[path] if os.lstat(self._at(path)).st_nlink == 1 else None
         self._used = set(self.files)
@@ -186,6 +193,7 @@ class Workload:
             if path in self.files:
                 self.files[path].row = None if old.moved else old.row
                 self.files[path].written = True
+                self.files[path].note(f"replaced at {path!r}")
 
     def move(self) -> None:
         """To a place where nothing has ever been."""
@@ -295,6 +303,7 @@ class Workload:
             file = self.files[path]
             file.written = True
             file.row = None if file.moved else file.row
+            file.note(f"changed at {path!r}")
 
     def _gone(self, path: bytes, act: Callable[[], None]) -> None:
         """Do something after which the file is gone from that path, or is another one."""
@@ -314,6 +323,7 @@ class Workload:
         if done and target in self.files:
             moved = self.files[target] = file
             moved.moved = True
+            moved.note(f"moved from {path!r} to {target!r}")
             moved.row = file.row if fresh and not file.written else None
 
     def _moved(self, directory: bytes, target: bytes, before: float) -> None:
@@ -323,6 +333,7 @@ class Workload:
             self._leave(path, before)
             there = target + path[len(directory) :]
             self._arrive(there, file)
+            file.note(f"moved with its directory from {path!r} to {there!r}")
             file.moved = True
             file.row = None if file.written else file.row
         moved = {each for each in self._directories if _is_in(each, directory)}

@@ -62,7 +62,9 @@ class Catalogue:
             max_waiting=64,
             # A connection that died while it lay in the pool must not cost a piece of work.
             check=ConnectionPool.check_connection,
-            reconnect_timeout=60.0,
+            # For so long the pool tries, ever more slowly; after that it begins anew, at once, when the next one asks.
+            # A longer time would keep everybody waiting when the database is back after an outage.
+            reconnect_timeout=settings.timeout,
             name="catalogue",
             open=False,
             kwargs={

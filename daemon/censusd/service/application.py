@@ -37,6 +37,7 @@ from censusd.watch.mount_table import MountTableWatch
 
 _LOG: Final = structlog.get_logger("censusd.service")
 _COLLECT_EVERY: Final = 5.0
+_ATTEND_EVERY: Final = 2.0
 _STOP_WITHIN: Final = 30.0
 _DEEP_SCAN: Final = "deep scan"
 
@@ -78,6 +79,9 @@ class Application:
             self.collector = Collector(self.workers, self.catalogue, self.heartbeats, self.backlogs.queues)
             self.schedule.start()
             stack.callback(self.schedule.stop)
+            if self._server is not None:
+                # From the beginning: what is to be prepared waits for a server, which may be killed meanwhile.
+                self.schedule.every(_ATTEND_EVERY, "embedded server", self._server.ensure_running)
             self.controls = Controls(
                 self.workers,
                 self.catalogue,

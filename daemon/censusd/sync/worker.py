@@ -37,6 +37,9 @@ from censusd.watch.debounce import DirtySet
 _LOG: Final = structlog.get_logger("censusd.sync")
 _FIRST_RETRY: Final = 0.5
 _LAST_RETRY: Final = 30.0
+_LAST_RECONNECT: Final = 4.0
+"""Where only the database has to come back: asking for a connection takes its time, too."""
+
 _TICK: Final = 0.5
 
 
@@ -229,7 +232,7 @@ class Worker:
                     self._duty.go_offline(str(error))
             except CatalogueUnavailableError as error:
                 self._outage = True
-                self._try_again(Phase.WAITING, str(error))
+                self._try_again(Phase.WAITING, str(error), _LAST_RECONNECT)
             except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a repository on its own
                 _LOG.exception("unexpected", repository=self.name)
                 if self._duty is not None:
@@ -285,11 +288,11 @@ class Worker:
             ),
         )
 
-    def _try_again(self, phase: Phase, why: str) -> None:
+    def _try_again(self, phase: Phase, why: str, longest: float = _LAST_RETRY) -> None:
         if self.phase is not phase:
             _LOG.warning(str(phase), repository=self.name, why=why)
         self._standing.say(phase, why)
-        self._rest(self._retry_after)
+        self._rest(min(longest, self._retry_after))
         self._retry_after = min(_LAST_RETRY, self._retry_after * 2)
 
     def _rest(self, seconds: float) -> None:
