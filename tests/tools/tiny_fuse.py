@@ -6,9 +6,9 @@ a process of its own, because a daemon that looks at its own file system waits f
     python -m tests.tools.tiny_fuse MOUNT_POINT DESCRIPTION
 
 It mounts itself, prints a line, and serves until its standard input ends; then the mount is as dead as one whose server
-crashed (ENOTCONN). The description is JSON: a directory is ``{"entries": {name: node}}``, a file ``{}``; both may have
-``attributes`` (``nlink``, ``ino``, ``mtime``, ``size`` ...), ``error`` (errno of looking at it) and ``list_error`` (of
-listing it).
+crashed (ENOTCONN). After a line ``hang`` it answers nothing, until a line ``go on``. The description is JSON: a
+directory is ``{"entries": {name: node}}``, a file ``{}``; both may have ``attributes`` (``nlink``, ``ino``, ``mtime``,
+``size`` ...), ``error`` (errno of looking at it) and ``list_error`` (of listing it).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,24 @@ def tiny_fuse(mount_point: Path, root: Node) -> Iterator[subprocess.Popen[bytes]
         process.stdin.close()
 
 
+def hang(server: subprocess.Popen[bytes]) -> None:
+    """Have the file system not answer any more."""
+    _say(server, b"hang\n")
+
+
+def go_on(server: subprocess.Popen[bytes]) -> None:
+    """Have it answer what it was asked meanwhile, and everything from now on."""
+    _say(server, b"go on\n")
+
+
+def _say(server: subprocess.Popen[bytes], line: bytes) -> None:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(line)
+    server.stdin.flush()
+    assert server.stdout.readline() == line
+
+
 def main() -> None:
     """Mount, and serve until standard input ends."""
     mount_point, description = sys.argv[1:]
@@ -140,7 +158,17 @@ def main() -> None:
     poll = select.poll()
     poll.register(device, select.POLLIN)
     poll.register(0, select.POLLIN | select.POLLHUP)
-    while 0 not in dict(poll.poll()):
+    while True:
+        if 0 in dict(poll.poll()):
+            line = os.read(0, 100)
+            if not line:
+                break
+            if line == b"hang\n":
+                poll.unregister(device)
+            else:
+                poll.register(device, select.POLLIN)
+            os.write(1, line)
+            continue
         try:
             request = os.read(device, 1 << 20)
         except OSError:
@@ -152,7 +180,8 @@ def main() -> None:
             code, body = 0, served.answer(opcode, number, request[_HEADER.size :])
         except OSError as error:
             code, body = -(error.errno or errno.EIO), b""
-        os.write(device, _ANSWER.pack(_ANSWER.size + len(body), code, unique) + body)
+        with suppress(FileNotFoundError):  # whoever asked has been killed meanwhile
+            os.write(device, _ANSWER.pack(_ANSWER.size + len(body), code, unique) + body)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -39,6 +40,7 @@ _LOG: Final = structlog.get_logger("censusd.service")
 _COLLECT_EVERY: Final = 5.0
 _ATTEND_EVERY: Final = 2.0
 _STOP_WITHIN: Final = 30.0
+_TICK: Final = 0.5
 _DEEP_SCAN: Final = "deep scan"
 
 
@@ -257,8 +259,7 @@ class Application:
             return
         self.schedule.remove(name)
         worker.stop(retire=retire)
-        if not worker.join(_STOP_WITHIN):
-            _LOG.error("did not stop in time", repository=name)
+        self._join(worker.join, name, time.monotonic() + _STOP_WITHIN)
         self.heartbeats.remove(name)
         self.collector.totals.pop(name, None)
         metrics.forget(name)
@@ -289,15 +290,25 @@ class Application:
     def _stop_scanner(self) -> None:
         if self._scanner is not None:
             self._scanner.stop()
-            if not self._scanner.join(_STOP_WITHIN):
-                _LOG.error("did not stop in time", loop=_DEEP_SCAN)
+            self._join(self._scanner.join, _DEEP_SCAN, time.monotonic() + _STOP_WITHIN)
 
     def _stop_workers(self) -> None:
         for worker in self._workers.values():
             worker.stop()
+        # All of them together: systemd does not wait longer if there are more of them.
+        deadline = time.monotonic() + _STOP_WITHIN
         for worker in self._workers.values():
-            if not worker.join(_STOP_WITHIN):
-                _LOG.error("did not stop in time", repository=worker.name)
+            self._join(worker.join, worker.name, deadline)
+
+    def _join(self, join: Callable[[float], bool], name: str, deadline: float) -> None:
+        """Wait for the end of a loop, but not for one that waits itself for a disk that does not answer."""
+        while not join(min(_TICK, max(0.0, deadline - time.monotonic()))):
+            if any(loop.name == name for loop in self.heartbeats.waiting()):
+                _LOG.error("did not stop: no answer from a disk or the database", loop=name)
+                return
+            if time.monotonic() >= deadline:
+                _LOG.error("did not stop in time", loop=name)
+                return
 
     def _overview(self) -> dict[str, Any]:
         """What the control room adds to each repository's status."""
@@ -309,6 +320,7 @@ class Application:
             "queues": self.backlogs.queues(),
             "describe": self.describing.status(),
             "next_run": {name: self.schedule.next_run(name) for name in self._workers},
+            "silent": {loop.name: loop.age for loop in self.heartbeats.waiting()},
         }
 
 

@@ -46,8 +46,9 @@ class Controls:
         overview: what only the application knows, as a dictionary of ``trouble`` (why there are no workers yet, or
             empty), ``fault`` (what is wrong with the configuration, or empty), ``ready`` (whether the workers were
             started), ``totals`` (repository -> ``Totals``), ``next_run`` (repository -> when a pass is due),
-            ``queues`` (repository -> ``Strategy`` -> ``Queue``: what the deep scan has before it) and ``describe`` (how
-            describing pictures stands, fit for JSON). Each of them may be left out.
+            ``queues`` (repository -> ``Strategy`` -> ``Queue``: what the deep scan has before it), ``describe`` (how
+            describing pictures stands, fit for JSON) and ``silent`` (repository -> for how many seconds its worker has
+            waited for a disk or the database, if that is long). Each of them may be left out.
         scanner: the deep scan; None before it is started.
         sites: how repositories are deep-scanned, by name; those that never are, are not among them.
     """
@@ -87,7 +88,9 @@ class Controls:
         why = self._read_records()
         records, as_of = self._records
         overview = self._overview()
-        totals, next_run, queues = (overview.get(name, {}) for name in ("totals", "next_run", "queues"))
+        totals, next_run, queues, silent = (
+            overview.get(name, {}) for name in ("totals", "next_run", "queues", "silent")
+        )
         sites = self._sites()
         return {
             "daemon": {
@@ -109,6 +112,7 @@ class Controls:
                     totals.get(name),
                     next_run.get(name),
                     site_status(sites.get(name), queues.get(name)),
+                    silent.get(name),
                 )
                 for name, worker in sorted(self._workers().items())
             ],

@@ -15,6 +15,8 @@ from typing import Final
 
 _FUTEX: Final = frozenset({"202", "98", "422"})  # x86-64, aarch64 and riscv64, and futex_time64 of 32-bit systems
 _PATIENCE: Final = 60.0
+_WORTH_SAYING: Final = 10.0
+"""Seconds without an answer after which people are told."""
 
 
 @dataclass(slots=True)
@@ -74,8 +76,9 @@ class Heartbeats:
         return [loop for loop in self.loops() if loop.age > self._patience and not waits_outside(loop.thread)]
 
     def waiting(self) -> list[Loop]:
-        """Loops that gave no sign for too long because a disk or the database does not answer."""
-        return [loop for loop in self.loops() if loop.age > self._patience and waits_outside(loop.thread)]
+        """Loops that gave no sign for a while because a disk or the database does not answer."""
+        patience = min(self._patience, _WORTH_SAYING)
+        return [loop for loop in self.loops() if loop.age > patience and waits_outside(loop.thread)]
 
 
 def waits_outside(thread: int | None) -> bool:

@@ -49,6 +49,7 @@ def repository_status(
     totals: Totals | None,
     next_run: datetime | None,
     deep: dict[str, Any] | None = None,
+    silent: float | None = None,
 ) -> dict[str, Any]:
     """Everything that people want to know of one repository, fit for JSON.
 
@@ -58,6 +59,7 @@ def repository_status(
         totals: what was counted last, if it was.
         next_run: when the next pass is scheduled, if this daemon has scheduled one.
         deep: what the deep scan still has before it; see ``site_status``.
+        silent: for how many seconds its worker has waited for a disk or the database, if that is long.
     """
     phase, why = worker.phase, worker.why
     watch = _watch(worker)
@@ -65,6 +67,11 @@ def repository_status(
     if deep and deep["given_up"]:
         what = "1 file" if deep["given_up"] == 1 else f"{deep['given_up']:,} files"
         notes.append(f"{what} could not be read in three attempts: censusctl problems {worker.name}")
+    if silent is not None:
+        notes.append(
+            f"its disk, or the database, has not answered for {silent:.0f} s: what is on record stays, and it goes on "
+            "as soon as there is an answer"
+        )
     level = _LEVELS[phase]
     if level in {Level.FINE, Level.BUSY} and notes:
         level = Level.WARNING
