@@ -25,7 +25,7 @@ from tests.tools.waiting import until
 _NAMES: Final = tuple(name for name in FILE_NAMES if len(name) < 200)
 _DEPTH: Final = 4
 _MOST: Final = 400
-"""Files; deletions become more likely above."""
+"""Files, or a few more; above, files and whole directories are deleted where others would be made."""
 
 STAY: Final = b"stay"
 """A directory that nothing is ever done to."""
@@ -165,8 +165,11 @@ class Workload:
     # Files -----------------------------------------------------------------------------------------------------------
 
     def create(self) -> None:
-        """A new file."""
-        self._write(os.path.join(self._directory(), self._fresh()))
+        """A new file, or one less if there are many."""
+        if len(self.files) > _MOST:
+            self.delete()
+        else:
+            self._write(os.path.join(self._directory(), self._fresh()))
 
     def append(self) -> None:
         """A longer file."""
@@ -223,7 +226,10 @@ class Workload:
                     self.files[either].row = None
 
     def burst(self) -> None:
-        """Many files at once."""
+        """Many files at once, or a directory less if there are many."""
+        if len(self.files) > _MOST:
+            self.delete_tree()
+            return
         directory = self._directory()
         for _ in range(self._chance.choice((20, 60))):
             self._write(os.path.join(directory, self._fresh()))

@@ -81,9 +81,6 @@ class Application:
             self.collector = Collector(self.workers, self.catalogue, self.heartbeats, self.backlogs.queues)
             self.schedule.start()
             stack.callback(self.schedule.stop)
-            if self._server is not None:
-                # From the beginning: what is to be prepared waits for a server, which may be killed meanwhile.
-                self.schedule.every(_ATTEND_EVERY, "embedded server", self._server.ensure_running)
             self.controls = Controls(
                 self.workers,
                 self.catalogue,
@@ -124,7 +121,7 @@ class Application:
                 _LOG.info("schema brought up to date", steps=done)
 
         if self._server is not None:
-            self.schedule.every(_COLLECT_EVERY, "embedded server", partial(_keep_running, self._server, stopping))
+            self.schedule.every(_ATTEND_EVERY, "embedded server", partial(_keep_running, self._server, stopping))
         if not once_available(bring_up_to_date, stopping, self._tell):
             return
         for repository in self._config.repositories:
