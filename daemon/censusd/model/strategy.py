@@ -57,6 +57,11 @@ class Places:
             strategy in wanted and is_below(place, below) for place, strategy in self.named
         )
 
+    def without(self, directories: Collection[str]) -> Places:
+        """The same, but for these directories, in which nothing is ever looked at, whatever is named in there."""
+        kept = [one for one in self.named if not any(is_below(one[0], directory) for directory in directories)]
+        return Places(self.otherwise, (*kept, *((directory, Strategy.NEVER) for directory in directories)))
+
     def pairs(self) -> tuple[tuple[str, Strategy], ...]:
         """All there is to say, for a statement in SQL: the root is a place as any other."""
         return ((ROOT, self.otherwise), *self.named)

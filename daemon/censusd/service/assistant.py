@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -61,6 +62,7 @@ class Assistant:
         self._scanner: Scanner | None = None
         self._prepared = False
         self._away: dict[str, str] = {}
+        self._covered: dict[str, dict[str, str]] = {}
         self._extractors: dict[str, int] = {}
         self._changing = threading.Lock()
         self.heartbeats = Heartbeats()
@@ -99,6 +101,7 @@ class Assistant:
         def step() -> None:
             migrations.check(self.catalogue)
             self._trees.accept(_places(self._config), stopping.is_set)
+            self._cover(self._trees.covered())
             self._extractors = _extractors(self._config, stopping)
             for name, why in self._outdated().items():
                 raise CensusError(f"{name} is not for this version: {why}")
@@ -120,8 +123,10 @@ class Assistant:
         """
         _check(config)
         changes = differences(self._config, config)
+        covered = self._covered
         if self._prepared:
             self._trees.accept(_places(config))
+            covered = self._trees.covered()
         for change in changes:
             _LOG.info("configuration", change=str(change))
             if change.restart_keys:
@@ -132,6 +137,7 @@ class Assistant:
             self.catalogue.resize(pool_of(config.database))
             now = self._sites().keys()
             self._away = {name: why for name, why in self._away.items() if name in now}
+            self._cover(covered)
             for name in before - now:
                 metrics.forget(name)
             for name in now - before:
@@ -146,7 +152,7 @@ class Assistant:
         parts = [self.fault, status["fault"]]
         parts.append(f"deep scan: {status['condition']}" + (f" ({status['why']})" if status["why"] else ""))
         parts.append(f"at work on {status['in_flight']:,} files" if status["in_flight"] else "")
-        parts += [f"{name} is left alone: {why}" for name, why in sorted(self._away.items())]
+        parts += self._left_alone()
         return "; ".join(filter(None, parts))
 
     def is_alive(self) -> bool:
@@ -187,7 +193,7 @@ class Assistant:
         scanner = Scanner(
             self.catalogue,
             scan_rules_of(self._config.deep_scan),
-            sites_of(self._config),
+            self._open_sites(),
             ownership.own_name(),
             beat=self.heartbeats.add(_DEEP_SCAN).beat,
             is_gone=ownership.is_gone,
@@ -207,6 +213,9 @@ class Assistant:
         try:
             migrations.check(self.catalogue)
             away |= self._outdated()
+            with self._changing:
+                if self._cover(self._trees.covered()):
+                    self._reconfigure()
         except SchemaError as error:
             away |= dict.fromkeys(self._sites(), str(error))
         except CatalogueError:
@@ -223,10 +232,34 @@ class Assistant:
             if changed:
                 self._reconfigure()
 
+    def _cover(self, covered: dict[str, dict[str, str]]) -> bool:
+        """Leave directories alone on which something else is mounted here. Says whether they are others than before."""
+        before = {(name, path) for name, paths in self._covered.items() for path in paths}
+        now = {(name, path): why for name, paths in covered.items() for path, why in paths.items()}
+        for name, path in sorted(now.keys() - before):
+            _LOG.warning("left alone", repository=name, directory=path, why=now[name, path])
+        for name, path in sorted(before - now.keys()):
+            _LOG.info("back", repository=name, directory=path)
+        self._covered = covered
+        return now.keys() != before
+
+    def _left_alone(self) -> list[str]:
+        """What is left alone, for people."""
+        whole = [f"{name} is left alone: {why}" for name, why in sorted(self._away.items())]
+        parts = [(name, path, why) for name, paths in sorted(self._covered.items()) for path, why in paths.items()]
+        return whole + [f"{name}:{path}/ is left alone: {why}" for name, path, why in parts if name not in self._away]
+
+    def _open_sites(self) -> list[SiteRules]:
+        """The repositories that are not left alone, without what is left alone in them."""
+        return [
+            replace(site, places=site.places.without(self._covered.get(name, ())))
+            for name, site in self._sites().items()
+            if name not in self._away
+        ]
+
     def _reconfigure(self) -> None:
         if self._scanner is not None:
-            sites = [site for name, site in self._sites().items() if name not in self._away]
-            self._scanner.reconfigure(scan_rules_of(self._config.deep_scan), sites)
+            self._scanner.reconfigure(scan_rules_of(self._config.deep_scan), self._open_sites())
 
     def _collect(self) -> None:
         self._collector.collect()
@@ -256,10 +289,9 @@ class Assistant:
 
     def _overview(self) -> dict[str, Any]:
         """What the control room adds to the status."""
-        away = "; ".join(f"{name} is left alone: {why}" for name, why in sorted(self._away.items()))
         return {
             "trouble": self.trouble,
-            "fault": "; ".join(filter(None, (self.fault, away))),
+            "fault": "; ".join(filter(None, (self.fault, *self._left_alone()))),
             "ready": self._prepared,
             "queues": self._backlogs.queues(),
         }

@@ -35,6 +35,13 @@ def test_what_is_somewhere_in_a_directory(places: Places, directory: str, below:
             assert places.has(wanted, directory)
 
 
+@given(PLACES, st.one_of(st.just(ROOT), PATHS), st.lists(PATHS, max_size=3, unique=True))
+def test_what_is_closed_is_closed_and_nothing_else(places: Places, directory: str, closed: list[str]) -> None:
+    is_closed = any(is_below(directory, one) for one in closed)
+    expected = Strategy.NEVER if is_closed else naive(places, directory)[1]
+    assert places.without(closed).strategy_of(directory) is expected
+
+
 def test_an_example() -> None:
     places = Places(Strategy.AUTO, (("raw", Strategy.NEVER), ("raw/best", Strategy.AUTO), ("big", Strategy.ON_DEMAND)))
     done = {path: str(places.strategy_of(path)) for path in ("", "raw", "raw/2024", "raw/best/of", "rawer", "big/x")}
