@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -16,7 +16,7 @@ from censusd import __version__, metrics
 from censusd.catalogue import migrations
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.embedded import EmbeddedServer
-from censusd.config import ChangeKind, Config, RepositoryConfig, differences
+from censusd.config import ChangeKind, Config, Difference, RepositoryConfig, differences
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
 from censusd.errors import CancelledError, CensusError, EmbeddedServerError, WatchError
@@ -64,6 +64,7 @@ class Application:
         self._workers: dict[str, Worker] = {}
         self._scanner: Scanner | None = None
         self._prepared = False
+        self._changing = threading.Lock()
         self.heartbeats = Heartbeats()
         self.trouble = ""
         self.fault = ""
@@ -124,54 +125,42 @@ class Application:
             self.schedule.every(_ATTEND_EVERY, "embedded server", partial(_keep_running, self._server, stopping))
         if not once_available(bring_up_to_date, stopping, self._tell):
             return
-        for repository in self._config.repositories:
-            if repository.enabled:
-                self._start(repository)
-        self._scanner = self._start_scanner()
-        self.describing.start(self._config)
-        self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
-        self.schedule.every(_COLLECT_EVERY, "backlogs", self.backlogs.count)
-        self._prepared = True
+        with self._changing:
+            for repository in self._config.repositories:
+                if repository.enabled:
+                    self._start(repository)
+            self._scanner = self._start_scanner()
+            self.describing.start(self._config)
+            self.schedule.every(_COLLECT_EVERY, "collect", self.collector.collect)
+            self.schedule.every(_COLLECT_EVERY, "backlogs", self.backlogs.count)
+            self._prepared = True
 
     def reload(self, config: Config) -> None:
         """Apply what differs, and nothing else."""
-        old, self._config = self._config, config
-        changes = differences(old, config)
-        new = {repository.name: repository for repository in config.repositories}
-        for change in changes:
-            _LOG.info("configuration", change=str(change))
-            if change.restart_keys:
-                _LOG.warning("takes effect when the daemon is started again", keys=list(change.restart_keys))
-        log.set_up(config.daemon.log_level, config.daemon.log_format)
-        self.catalogue.resize(pool_of(config.database))
-        if not self._prepared:
-            return
-        for change in changes:
-            if change.table != "repository":
-                continue
-            repository = new.get(change.name)
-            if change.kind is ChangeKind.REMOVED or repository is None or not repository.enabled:
-                self._remove(change.name, retire=change.kind is ChangeKind.REMOVED)
-            elif change.kind is ChangeKind.ADDED or change.name not in self._workers:
-                self._start(repository)
-            elif {"path", "lease_ttl"} & set(change.keys):
-                self._remove(change.name, retire=False)
-                self._start(repository)
-            else:
-                terms = terms_of(repository, config.daemon.runtime_directory, self._owner)
-                self._workers[change.name].reconfigure(terms)
-        if self._scanner is not None:
-            self._scanner.reconfigure(scan_rules_of(config.deep_scan), sites_of(config))
-        self.describing.reload(config)
-        if not changes:
-            _LOG.info("configuration", change="nothing differs")
+        with self._changing:
+            old, self._config = self._config, config
+            changes = differences(old, config)
+            for change in changes:
+                _LOG.info("configuration", change=str(change))
+                if change.restart_keys:
+                    _LOG.warning("takes effect when the daemon is started again", keys=list(change.restart_keys))
+            log.set_up(config.daemon.log_level, config.daemon.log_format)
+            self.catalogue.resize(pool_of(config.database))
+            if not self._prepared:
+                return
+            self._change_workers([change for change in changes if change.table == "repository"])
+            if self._scanner is not None:
+                self._scanner.reconfigure(scan_rules_of(config.deep_scan), sites_of(config))
+            self.describing.reload(config)
+            if not changes:
+                _LOG.info("configuration", change="nothing differs")
 
     def describe(self) -> str:
         """One line on how things stand."""
         if self.trouble:
             return self.trouble
         parts = [self.fault] if self.fault else []
-        for worker in self._workers.values():
+        for worker in self.workers().values():
             upkeep = worker.upkeep
             progress = upkeep.progress if upkeep else None
             if progress is not None:
@@ -192,7 +181,7 @@ class Application:
             _LOG.error("hung", loop=loop.name, seconds=round(loop.age))
         scanning = self._scanner is None or self._scanner.is_alive
         others = scanning and self.describing.is_alive and self.schedule.is_alive
-        return not hung and others and all(worker.is_alive for worker in self._workers.values())
+        return not hung and others and all(worker.is_alive for worker in self.workers().values())
 
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble
@@ -250,16 +239,39 @@ class Application:
             if repository.name == worker.name:
                 self.schedule.passed(worker, pace_of(repository), operation)
 
-    def _remove(self, name: str, *, retire: bool) -> None:
-        worker = self._workers.pop(name, None)
-        if worker is None:
-            return
-        self.schedule.remove(name)
-        worker.stop(retire=retire)
-        self._join(worker.join, name, time.monotonic() + _STOP_WITHIN)
-        self.heartbeats.remove(name)
-        self.collector.totals.pop(name, None)
-        metrics.forget(name)
+    def _change_workers(self, changes: list[Difference]) -> None:
+        new = {repository.name: repository for repository in self._config.repositories if repository.enabled}
+        self._remove(
+            {
+                change.name: change.kind is ChangeKind.REMOVED
+                for change in changes
+                if change.name not in new or {"path", "lease_ttl"} & set(change.keys)
+            }
+        )
+        for change in changes:
+            repository = new.get(change.name)
+            if repository is None:
+                continue
+            worker = self._workers.get(change.name)
+            if worker is None:
+                self._start(repository)
+            else:
+                worker.reconfigure(terms_of(repository, self._config.daemon.runtime_directory, self._owner))
+
+    def _remove(self, names: Mapping[str, bool]) -> None:
+        """Look after these repositories no more; those with a True are retired."""
+        removed = []
+        for name, retire in names.items():
+            worker = self._workers.pop(name, None)
+            if worker is not None:
+                removed.append(worker)
+                self.schedule.remove(name)
+                worker.stop(retire=retire)
+        self._wait_for(removed)
+        for worker in removed:
+            self.heartbeats.remove(worker.name)
+            self.collector.totals.pop(worker.name, None)
+            metrics.forget(worker.name)
 
     def _start_scanner(self) -> Scanner:
         scanner = Scanner(
@@ -292,9 +304,12 @@ class Application:
     def _stop_workers(self) -> None:
         for worker in self._workers.values():
             worker.stop()
-        # All of them together: systemd does not wait longer if there are more of them.
+        self._wait_for(self._workers.values())
+
+    def _wait_for(self, workers: Iterable[Worker]) -> None:
+        """All of them together: systemd does not wait longer if there are more, nor does its watchdog at a reload."""
         deadline = time.monotonic() + _STOP_WITHIN
-        for worker in self._workers.values():
+        for worker in workers:
             self._join(worker.join, worker.name, deadline)
 
     def _join(self, join: Callable[[float], bool], name: str, deadline: float) -> None:
@@ -316,7 +331,7 @@ class Application:
             "totals": dict(self.collector.totals),
             "queues": self.backlogs.queues(),
             "describe": self.describing.status(),
-            "next_run": {name: self.schedule.next_run(name) for name in self._workers},
+            "next_run": {name: self.schedule.next_run(name) for name in self.workers()},
             "silent": {loop.name: loop.age for loop in self.heartbeats.waiting()},
         }
 
