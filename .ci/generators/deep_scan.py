@@ -19,6 +19,7 @@ def deep_scan() -> dashboard.Dashboard:
     add(made, "Now", _now())
     add(made, "Backlog", _backlog())
     add(made, "Pace", _pace())
+    add(made, "Reading again", _again())
     add(made, "Descriptions of pictures", _descriptions())
     return made
 
@@ -152,6 +153,38 @@ def _pace() -> list[AnyPanel]:
             "Kept in memory",
             "People, series and tags.",
             [Query(of_daemons("censusd_entity_cache_entries"), "{{instance}}")],
+        ),
+    ]
+
+
+def _again() -> list[AnyPanel]:
+    return [
+        graph(
+            "Corrupt files",
+            "Files whose content is not the recorded one although nobody has changed them: censusctl problems.",
+            [Query(gauge("censusd_corrupt_files"), "{{repository}}")],
+            steps=NONE_IS_FINE,
+            runbooks=["CensusdFilesCorrupt"],
+        ),
+        graph(
+            "Files read again a second",
+            "To see whether they are still what they were: rehash_per_day, censusctl verify --content.",
+            [Query(rate("censusd_rehash_files_total"), "{{repository}}")],
+            unit="cps",
+            stacked=True,
+        ),
+        graph(
+            "Bytes read again a second",
+            "Bytes in them.",
+            [Query(rate("censusd_rehash_bytes_total"), "{{repository}}")],
+            unit="Bps",
+            stacked=True,
+        ),
+        graph(
+            "Since the next one was read",
+            "For how long the file that was not read for longest was not: at this pace, a round takes so long.",
+            [Query(gauge("censusd_rehash_oldest_seconds"), "{{repository}}")],
+            unit="s",
         ),
     ]
 

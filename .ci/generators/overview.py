@@ -132,6 +132,7 @@ def _table() -> table.Panel:
         ("Not watched", gauge("censusd_uncovered_directories"), "short"),
         ("Deep-scanned", _COVERAGE, "percentunit"),
         ("Quarantined", gauge("censusd_deep_scan_quarantined_files"), "short"),
+        ("Corrupt", gauge("censusd_corrupt_files"), "short"),
     )
     panel = dress(
         table.Panel(),
@@ -143,7 +144,7 @@ def _table() -> table.Panel:
         runbooks=["CensusdDirectoriesUnreadable", "CensusdDirectoriesUncovered"],
     )
     names = {"repository": "Repository"}
-    for letter, (title, expr, unit) in zip("ABCDEFGHIJ", columns, strict=True):
+    for letter, (title, expr, unit) in zip("ABCDEFGHIJK", columns, strict=True):
         target = prometheus.Dataquery().ref_id(letter).expr(expr).datasource(SOURCE)
         panel.with_target(target.format(PromQueryFormat.TABLE).instant())
         names[f"Value #{letter}"] = title

@@ -94,6 +94,16 @@ DEEP_OLDEST: Final = Gauge(
 QUARANTINED: Final = Gauge(
     "censusd_deep_scan_quarantined_files", "Files that were given up after three attempts", (_R,)
 )
+REHASH_FILES: Final = Counter("censusd_rehash_files", "Files whose content was read again", (_R,))
+REHASH_BYTES: Final = Counter("censusd_rehash_bytes", "Bytes that were read again", (_R,))
+REHASH_OLDEST: Final = Gauge(
+    "censusd_rehash_oldest_seconds",
+    "For how long the file that is to be read again next was not read; 0 if none is, or nobody knows",
+    (_R,),
+)
+CORRUPT: Final = Gauge(
+    "censusd_corrupt_files", "Files whose content is not the recorded one although nobody has changed them", (_R,)
+)
 DEEP_CONDITION: Final = Gauge("censusd_deep_scan_state", "1 for what is done about the backlog, or why not", ("state",))
 DEEP_IN_FLIGHT: Final = Gauge("censusd_deep_scan_in_flight_files", "Files that are being looked at")
 ENTITY_LOOKUPS: Final = Counter(
@@ -143,8 +153,10 @@ BREAKER_STATES: Final = ("closed", "open", "half-open")
 
 _OPERATION_METRICS: Final = (OPERATIONS, OPERATION_SECONDS, FILES_SCANNED, CHANGES)
 _PASS_METRICS: Final = (PASS_RUNNING, PASS_FILES, LAST_PASS, LAST_DRIFT, NEXT_PASS, INTERVAL)
-_DEEP_COUNTERS: Final = (DEEP_FILES, DEEP_BYTES, DEEP_FAILURES)
-_DEEP_GAUGES: Final = (DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, DEEP_OLDEST, QUARANTINED)
+_DEEP_COUNTERS: Final = (DEEP_FILES, DEEP_BYTES, DEEP_FAILURES, REHASH_FILES, REHASH_BYTES)
+_DEEP_GAUGES: Final = (
+    *(DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, DEEP_OLDEST, QUARANTINED, REHASH_OLDEST, CORRUPT),
+)
 
 GROUPS: Final[Mapping[str, Sequence[MetricWrapperBase]]] = {
     "The daemon": (BUILD, UP, CONFIG_LOADED, CONFIG_TIME, LOOP_AGE, HTTP_REQUESTS),
@@ -164,9 +176,9 @@ GROUPS: Final[Mapping[str, Sequence[MetricWrapperBase]]] = {
 _COUNTERS: Final = (FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_DEEP_COUNTERS)
 _OWNERS_GAUGES: Final = (
     *(DIRTY_SINCE, BYTES, DIRECTORIES, PROBLEM_DIRECTORIES, *_PASS_METRICS),
-    *(WATCHES, WATCHES_NEEDED, UNCOVERED, DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, QUARANTINED),
+    *(WATCHES, WATCHES_NEEDED, UNCOVERED, DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, QUARANTINED, CORRUPT),
 )
-_GAUGES: Final = (*_OWNERS_GAUGES, OWNED, QUEUE, OLDEST, DEEP_OLDEST)
+_GAUGES: Final = (*_OWNERS_GAUGES, OWNED, QUEUE, OLDEST, DEEP_OLDEST, REHASH_OLDEST)
 _LABELLED: Final = (REPOSITORY_STATE, PHASE, FILES, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)
 
 _SQLSTATES: set[str] = set()

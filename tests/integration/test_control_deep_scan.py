@@ -29,7 +29,7 @@ ASKED = replace(RULES, idle=NEVER_IDLE)
 @contextmanager
 def deep(room: ControlRoom, library: LivingLibrary, **rules: Any) -> Iterator[None]:
     """A deep scan of one repository in the control room."""
-    rules_of_site = site(library.root, library.worker.name, **rules)
+    rules_of_site = replace(site(library.root, library.worker.name, **rules), settles=0.1)
     room.sites[library.worker.name] = rules_of_site
     with scanning(room.catalogue, rules_of_site, rules=ASKED) as scanner:
         room.scanner = scanner
@@ -282,3 +282,43 @@ def test_deep_scans_wait_in_the_same_room_as_scans(room: ControlRoom, photos: Li
 def ask_and_wait(room: ControlRoom) -> None:
     """A deep scan, over the socket."""
     assert room.ask("POST", "/v1/repositories/photos/deep-scan", {"wait": True}).code == 200
+
+
+def test_content_is_read_again_compared_and_accepted(room: ControlRoom, photos: LivingLibrary) -> None:
+    with deep(room, photos):
+        assert room.ctl("verify", "photos", "--content")[0] == "photos: nothing was read there before\n"
+        room.ctl("deep-scan", "photos", "--wait")
+        assert room.ctl("verify", "photos", "--content")[0].startswith("photos: everything is as it was; 3 files read")
+        # As if the disk had given back something else.
+        photos.query("UPDATE files SET content_hash = sha256('4') WHERE name = 'three.txt'")
+        out, _ = room.ctl("verify", "photos:a", "--content")
+        assert out.startswith("photos:a/: everything is as it was; 2 files read, 3 B hashed, ")
+        for _ in range(2):
+            _, error = room.ctl("verify", "--content", code=1)
+            text = "censusctl: photos: 1 file is corrupt (censusctl problems photos); 3 files read"
+            assert error.startswith(text)
+        found = sha256(photos.root / "three.txt")
+        (damage,) = room.get("/v1/problems")["corrupt"]
+        assert (damage["path"], damage["found_hash"]) == ("three.txt", found)
+        assert damage["content_hash"] != found
+        assert "SHOULD BE" in room.ctl("problems")[0]
+        assert f"it has become {found} (" in room.ctl("show", "photos:three.txt")[0]
+        (work,) = [one for one in room.get("/v1/history")["operations"] if one["files_corrupt"]]
+        assert (work["operation_type"], work["trigger"]) == ("rehash", "manual")
+        _, error = room.ctl("accept", "photos:a", code=1)
+        assert "nothing that is corrupt at a/" in error
+        out, _ = room.ctl("accept", "photos:three.txt")
+        assert out == "photos: what is in 1 of its files now is on record as what should be\n"
+        assert room.get("/v1/problems")["corrupt"] == []
+        until(lambda: known(room) == {"a/b/two.txt", "a/one.txt", "three.txt"})
+        assert photos.query("SELECT content_hash FROM file_records WHERE file_path = 'three.txt'") == [(found,)]
+
+
+def test_a_verifying_pass_says_what_it_repaired(room: ControlRoom, photos: LivingLibrary) -> None:
+    assert room.ctl("verify", "photos")[0].startswith("photos: nothing changed; 3 files in 3 directories, ")
+    photos.query("UPDATE files SET size = 99 WHERE name = 'three.txt'")
+    first, second = room.ctl("verify")[0].splitlines()
+    assert first.startswith("photos: ~1; 3 files in 3 directories, ")
+    assert second == "photos: 1 row was wrong though nothing on disk had changed, and right now"
+    (work,) = [one for one in room.get("/v1/history")["operations"] if one["files_repaired"]]
+    assert (work["operation_type"], work["files_updated"]) == ("verify", 1)

@@ -21,7 +21,7 @@ from censusd.deepscan.sites import Result, SiteRules, Stretch
 from censusd.deepscan.twins import Adopt
 from censusd.deepscan.writer import Writer, Written
 from censusd.filesystem.names import text_of
-from censusd.model import Places, Strategy, Trigger
+from censusd.model import OperationType, Places, Strategy, Trigger
 from tests.tools.library import Library
 
 DEADLINE = 60.0
@@ -107,7 +107,7 @@ def found(file: ClaimedFile, content: bytes = b"x", **more: Any) -> Result:
 def write(library: Library, results: list[Result], worker: str = "me") -> Written:
     """Write what was found."""
     writer = Writer(library.repository.catalogue, worker, EntityCache())
-    return writer.write(library.repository.id, Stretch(Trigger.IDLE, "test"), results)
+    return writer.write(library.repository.id, Stretch(OperationType.DEEP_SCAN, Trigger.IDLE, "test"), results)
 
 
 def book(number: int) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def statements_of_batches(library: Library, conninfo: str) -> tuple[int, int, En
         found(file, file.name.encode(), extractor="book", version=3, metadata=book(number))
         for number, file in enumerate(claim(library))
     ]
-    stretch = Stretch(Trigger.IDLE, "test")
+    stretch = Stretch(OperationType.DEEP_SCAN, Trigger.IDLE, "test")
     with CountingCatalogue(conninfo) as catalogue:
         writer = Writer(catalogue, "me", EntityCache())
         assert writer.write(library.repository.id, stretch, results[:100]).files == 100

@@ -87,6 +87,7 @@ class ClaimedFile:
         change_number: of its row.
         attempts: how often it has failed before.
         keeps_hash: whether only its metadata is wanted.
+        recorded: of a file that was read before: the hash on record, which its content is to be compared with.
     """
 
     id: int
@@ -99,6 +100,7 @@ class ClaimedFile:
     change_number: int
     attempts: int = field(compare=False)
     keeps_hash: bool
+    recorded: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def where(places: Places, wanted: Collection[Strategy]) -> dict[str, Any]:
 
 def complete(
     cursor: Cursor, repository_id: UUID, change: int, done: Sequence[tuple[ClaimedFile, bytes | None]]
-) -> set[int]:
+) -> tuple[set[int], set[int]]:
     """Record content hashes, each if the file's row is what it was when it was claimed.
 
     Args:
@@ -180,10 +182,11 @@ def complete(
         done: files with their hashes; None for no hash, unless the file keeps the one it has.
 
     Returns:
-        The rows that were changed; the others have changed otherwise, and wait again.
+        The rows that are done; the others have changed otherwise, and wait again. And those of them that still hold the
+        corrupt content that was found in them before, and keep the hash of what should be there.
     """
     if not done:
-        return set()
+        return set(), set()
     files = [file for file, _ in done]
     values = {
         "repository": repository_id,
@@ -198,7 +201,8 @@ def complete(
         "keeps": [file.keeps_hash for file in files],
     }
     cursor.execute(_SQL.complete, values)
-    return {number for (number,) in cursor}
+    hit: dict[int, bool] = dict(cursor.fetchall())
+    return set(hit), {number for number, corrupt in hit.items() if corrupt}
 
 
 def finish(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int]) -> None:

@@ -160,6 +160,12 @@ def withdraw(cursor: Cursor, repository_id: UUID, change: int, ids: Collection[i
         cursor.execute(_SQL.withdraw, values)
 
 
+def orphans(cursor: Cursor, repository_id: UUID, most: int) -> list[int]:
+    """At most ``most`` present directories whose parent has no row, or is missing. Reads the whole table."""
+    cursor.execute(_SQL.orphans, (repository_id, most))
+    return [number for (number,) in cursor]
+
+
 def files_below(cursor: Cursor, repository_id: UUID, ids: Collection[int]) -> int:
     """How many present files there are in the given directories and below."""
     if not ids:

@@ -190,6 +190,12 @@ def withdraw_directories(
     return cursor.rowcount, present, linked
 
 
+def orphans(cursor: Cursor, repository_id: UUID, most: int) -> list[int]:
+    """At most ``most`` present files whose directory has no row, or is missing. Reads the whole table."""
+    cursor.execute(_SQL.orphans, (repository_id, most))
+    return [number for (number,) in cursor]
+
+
 def count_present(cursor: Cursor, repository_id: UUID) -> int:
     """How many files are present."""
     cursor.execute(_SQL.count_present, (repository_id,))

@@ -19,7 +19,7 @@ _SQL: Final = Queries("journal.sql")
 HISTORY_COLUMNS: Final = (
     *("id", "operation_type", "trigger", "scope", "status", "files_scanned", "files_added", "files_updated"),
     *("files_moved", "files_removed", "files_ignored", "files_purged", "directories", "directories_moved", "problems"),
-    *("bytes_hashed", "start_time", "end_time", "duration_ms", "error_message"),
+    *("bytes_hashed", "files_repaired", "files_corrupt", "start_time", "end_time", "duration_ms", "error_message"),
 )
 """The columns of ``history``'s rows."""
 
@@ -88,6 +88,7 @@ def add_to_stretch(cursor: Cursor, repository_id: UUID, operation: SyncOperation
         "files": counts.files_scanned,
         "bytes": counts.bytes_hashed,
         "problems": counts.problems,
+        "corrupt": counts.corrupt,
     }
     if operation.id:
         cursor.execute(_SQL.extend_stretch, values)

@@ -127,6 +127,15 @@ def begin_unfenced_write(cursor: Cursor, repository_id: UUID) -> int | None:
     return int(row[0]) if row else None
 
 
+def keep_writers_out(cursor: Cursor, repository_id: UUID) -> bool:
+    """Begin a transaction that writes to rows what is no change of them: nobody else writes until it ends.
+
+    False if the repository is no more.
+    """
+    cursor.execute(_SQL.lock, (repository_id,))
+    return cursor.fetchone() is not None
+
+
 def notify(cursor: Cursor, repository_id: UUID, change_number: int) -> None:
     """Tell listeners, when this transaction commits, that there are changes up to ``change_number``."""
     cursor.execute(_SQL.notify, (str(repository_id), change_number))

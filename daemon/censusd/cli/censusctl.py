@@ -133,6 +133,29 @@ def _deep_scan(session: Session) -> int:
     return session.put_outcomes(answer, *deep_reports.scans(answer), nothing="no repository is deep-scanned")
 
 
+def _verify(session: Session) -> int:
+    options, place = session.options, _located(session)
+    what = "rehash" if options.content else "scan"
+    answer = session.client.post(
+        *(("v1", "repositories", place.repository, what) if place.repository else ("v1", what)),
+        within=options.timeout,
+        path=place.path,
+        wait=True,
+        timeout=options.timeout,
+        **({} if options.content else {"verify": True}),
+    )
+    lines = deep_reports.rehashes(answer) if options.content else reports.verified(answer)
+    return session.put_outcomes(answer, *lines, nothing="there is no repository")
+
+
+def _accept(session: Session) -> int:
+    place = _located(session)
+    answer = session.client.post("v1", "repositories", place.repository or "", "accept", path=place.path)
+    name, accepted = answer["repository"], answer["accepted"]
+    session.put(answer, lambda: f"{name}: what is in {accepted:,} of its files now is on record as what should be")
+    return _OK
+
+
 def _retry(session: Session) -> int:
     place = _located(session)
     path = ("v1", "repositories", place.repository, "retry") if place.repository else ("v1", "retry")
@@ -302,6 +325,14 @@ def _parser() -> argparse.ArgumentParser:
     deep = command("deep-scan", _deep_scan, "read files now that were not read yet: their content hash and metadata")
     _add_place(deep, nargs="?")
     _add_waiting(deep)
+    verify = command("verify", _verify, "compare every row with the disk, trusting nothing; wait for what was found")
+    _add_place(verify, nargs="?")
+    verify.add_argument(
+        "--content", action="store_true", help="read what was read before again, and compare it with the hash on record"
+    )
+    _add_timeout(verify)
+    accept = command("accept", _accept, "take what is in corrupt files now for what should be in them")
+    _add_place(accept)
     sync = command("sync", _sync, "wait until every change made before is on record")
     sync.add_argument("repository", type=_repository, metavar="REPO")
     sync.add_argument("--timeout", type=_seconds, default=30.0, metavar="TIME", help="at most; 30s by default")
@@ -336,6 +367,10 @@ def _add_place(parser: argparse.ArgumentParser, nargs: str | None = None) -> Non
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="until it is done")
+    _add_timeout(parser)
+
+
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=_seconds, default=86400.0, metavar="TIME", help="to wait at most; 1d by default"
     )

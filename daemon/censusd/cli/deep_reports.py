@@ -104,6 +104,33 @@ def retries(answer: Answer) -> list[str]:
     return lines
 
 
+def rehashes(answer: Answer) -> tuple[list[str], list[str]]:
+    """What became of reading content again: lines of those that are fine, and of those that are not."""
+    good, bad = [], []
+    for one in answer["rehashes"]:
+        where = _where(one)
+        if "code" in one:
+            bad.append(_refused(one))
+        elif one["status"] == "accepted":
+            asked = f"{counted(one['asked'], 'file', 'files')} ({size(one['asked_bytes'])}) will be read again"
+            good.append(f"{where}: {asked}")
+        else:
+            parts = [_done(one), *_besides(one)] if one["asked"] or one["taken"] else ["nothing was read there before"]
+            if one["corrupt"]:
+                corrupt = counted(one["corrupt"], "file is corrupt", "files are corrupt")
+                parts.insert(0, f"{corrupt} (censusctl problems {one['repository']})")
+            elif one["files"]:
+                parts.insert(0, "everything is as it was")
+            (bad if one["failed"] or one["corrupt"] else good).append(f"{where}: {'; '.join(parts)}")
+    return good, bad
+
+
+def damage(one: Answer, now: str) -> tuple[str, str, str, str, str]:
+    """A row of the table of files that are corrupt."""
+    found = relative(one["found_at"], now)
+    return one["repository"], found, one["content_hash"], one["found_hash"], visible(one["path"])
+
+
 def failure(one: Answer, now: str) -> tuple[str, str, str, str]:
     """A row of the table of files that cannot be read."""
     if one["quarantined_at"]:
@@ -116,6 +143,8 @@ def failure(one: Answer, now: str) -> tuple[str, str, str, str]:
 def content(row: Answer, now: str) -> Iterator[tuple[str, object]]:
     """Name and value of everything that is known of a file's content, or became of the attempt to read it."""
     yield "content hash", row["content_hash"] or "not known yet"
+    if corruption := row.get("corruption"):
+        yield "corrupt", f"it has become {corruption['found_hash']} ({relative(corruption['found_at'], now)})"
     attempt = row["attempt"]
     if attempt and attempt["worker"]:
         yield "last attempt", "at this moment"

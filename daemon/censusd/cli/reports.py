@@ -101,6 +101,16 @@ def scans(answer: Answer) -> tuple[list[str], list[str]]:
     return good, bad
 
 
+def verified(answer: Answer) -> tuple[list[str], list[str]]:
+    """What became of comparing every row with the disk: the lines of ``scans``, and what had to be repaired."""
+    good, bad = scans(answer)
+    for one in answer["scans"]:
+        if repaired := one.get("repaired"):
+            was = counted(repaired, "row was", "rows were")
+            good.append(f"{one['repository']}: {was} wrong though nothing on disk had changed, and right now")
+    return good, bad
+
+
 def released(answer: Answer) -> str:
     """What became of a release."""
     name, why = answer["repository"], visible(answer["released"] or "held")
@@ -156,9 +166,13 @@ def problems(answer: Answer, width: int | None) -> str:
     ]
     files = [deep_reports.failure(one, now) for one in answer["files"]]
     pictures = [deep_reports.failure(one, now) for one in answer["pictures"]]
-    if not rows and not files and not pictures:
+    corrupt = [deep_reports.damage(one, now) for one in answer["corrupt"]]
+    if not rows and not files and not pictures and not corrupt:
         return "no problems: every directory and every file can be read"
     tables = []
+    if corrupt:
+        headings = ("REPOSITORY", "CORRUPT", "SHOULD BE", "IS", "FILE")
+        tables.append(table(headings, corrupt, width, flexible=(2, 3, 4)))
     if rows:
         tables.append(
             table(("REPOSITORY", "SINCE", "PROBLEM", "DIRECTORY"), rows, width, flexible=(3, 2), dispensable=("SINCE",))

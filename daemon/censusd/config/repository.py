@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from censusd.config.kinds import Boolean, Integer, OrNever, choice, duration, percentage, repository_name
+from censusd.config.kinds import Boolean, Integer, OrNever, choice, duration, percentage, repository_name, size
 from censusd.config.paths import AbsolutePath, Patterns, RelativePaths, file_name_or_empty, relative_path_or_empty
 from censusd.config.settings import Table, required, setting
 
@@ -124,6 +124,13 @@ class RepositorySettings(Table):
         RelativePaths(), [], "Directories whose files are looked at with censusctl deep-scan only."
     )
     deep_scan_never: tuple[str, ...] = setting(RelativePaths(), [], "Directories whose files are never looked at.")
+    rehash_per_day: int = setting(
+        size("0", "1000TiB"),
+        0,
+        "How much content is read again each day (in UTC) while the machine is idle, what was not read for longest "
+        "first, to see whether it is still what it was: disks lose bits without a word. At most once a day for each "
+        "file; a file that is larger than this is read alone. 0: only with censusctl verify --content.",
+    )
     lease_ttl: float = setting(
         duration("2s", "10min"),
         "30s",

@@ -189,7 +189,8 @@ def main() -> None:
     """Serve the process that started this one, for as long as it lives: ``child SHARED``, a descriptor of memory."""
     # Its end is this one's. A terminal's or service manager's signals are for the parent alone.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # SIGIO: somebody wants to write to a file that a lease is held on, for a moment; see ``OpenFile.has_writers``.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGIO):
         signal.signal(number, signal.SIG_IGN)
     # What a library prints must not get among the answers.
     answers = os.dup(1)

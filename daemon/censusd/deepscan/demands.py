@@ -20,6 +20,8 @@ class Demand:
     Attributes:
         repository: the repository's name.
         path: relative path of a file or directory.
+        again: the database's time before which its content must have been read last: only that is read, again; empty
+            for what was not read yet.
         lane: how far its way through the queue has come, once the path was looked up.
         file: row of the file, if it is one.
         in_flight: how many of its files are being looked at.
@@ -27,11 +29,13 @@ class Demand:
         bytes: how much of them was hashed.
         failed: how many could not be read.
         put_off: how many were not what the catalogue says, and wait again.
+        corrupt: how many of those that are done do not hold what was recorded.
         error: why it could not be done.
     """
 
     repository: str
     path: str
+    again: str = ""
     lane: Lane | None = None
     file: int | None = None
     in_flight: int = 0
@@ -39,6 +43,7 @@ class Demand:
     bytes: int = 0
     failed: int = 0
     put_off: int = 0
+    corrupt: int = 0
     error: CensusError | None = None
     _done: threading.Event = field(default_factory=threading.Event)
 
@@ -59,9 +64,10 @@ class Demand:
         """Whether there is nothing to wait for any more."""
         return self._done.is_set()
 
-    def land(self, result: Result, *, failed: bool) -> None:
+    def land(self, result: Result, *, failed: bool, corrupt: bool = False) -> None:
         """Count one of its files, which was written."""
         self.in_flight -= 1
+        self.corrupt += corrupt
         if failed:
             self.failed += 1
         elif result.finding is not None and result.finding.outcome == Outcome.DONE:
@@ -84,7 +90,7 @@ class Demands:
         self._open: list[Demand] = []
         self._closed = False
 
-    def add(self, repository: str, path: str) -> Demand:
+    def add(self, repository: str, path: str, again: str = "") -> Demand:
         """Add a demand. Returns the one to wait for, which may be an equal one that has not begun.
 
         Raises:
@@ -95,11 +101,11 @@ class Demands:
             if self._closed:
                 raise CancelledError("the deep scan is being stopped")
             for demand in self._open:
-                if (demand.repository, demand.path, demand.lane) == (repository, path, None):
+                if (demand.repository, demand.path, demand.again, demand.lane) == (repository, path, again, None):
                     return demand
             if len(self._open) >= _MOST:
                 raise CensusError(f"{_MOST} deep scans are asked for already: try again later")
-            demand = Demand(repository, path)
+            demand = Demand(repository, path, again)
             self._open.append(demand)
             return demand
 

@@ -29,6 +29,7 @@ _LARGEST_DETAILS: Final = 1 << 20
 _LARGEST_SIBLING: Final = 1 << 20
 _MOST_SIBLINGS: Final = 100_000
 _CHANGED: Final = Problem(ProblemKind.REPLACED, "it is not the version on record any more")
+_OPEN: Final = Problem(ProblemKind.REPLACED, "somebody has it open and writes to it")
 
 _UNSEEN: Final = frozenset({ProblemKind.STALE, ProblemKind.DISCONNECTED, ProblemKind.TIMEOUT, ProblemKind.RESOURCES})
 """What is a file system's fault, or this machine's, and passes."""
@@ -67,8 +68,12 @@ class Examiner:
             return _unfit(job, Outcome.CHANGED if problem.kind in VANISHED else Outcome.FAILED, problem)
 
     def _read(self, file: OpenFile, job: Job) -> Finding:
+        if job.recorded:
+            # What the disk has is in question, not what memory has kept of it.
+            os.posix_fadvise(file.fd, 0, 0, os.POSIX_FADV_DONTNEED)
         filled = os.preadv(file.fd, [self._buffer if job.hashing else self._buffer[:HEAD]], 0)
-        extractor = self._registry.choose(bytes(self._buffer[: min(filled, HEAD)]), job.name) if filled else None
+        head = bytes(self._buffer[: min(filled, HEAD)])
+        extractor = self._registry.choose(head, job.name) if filled and not job.recorded else None
         found = self._extract(extractor, file, job) if extractor is not None else None
         made: bytes | None = b""
         if job.hashing:
@@ -77,6 +82,8 @@ class Examiner:
                 return _unfit(job, Outcome.CHANGED, TORN)
         if file.is_torn():
             return _unfit(job, Outcome.CHANGED, TORN)
+        if job.recorded and made and made.hex() != job.recorded and file.has_writers():
+            return _unfit(job, Outcome.CHANGED, _OPEN)
         plain, problem = _plain(found)
         return Finding(
             job.number,

@@ -67,6 +67,7 @@ class Job(NamedTuple):
         name: the file's name.
         version: size, mtime_ns, ctime_ns and inode on record.
         hashing: whether its content hash is wanted.
+        recorded: the hash on record, in hex, that its content is to be compared with, and nothing else; or empty.
     """
 
     number: int
@@ -75,6 +76,7 @@ class Job(NamedTuple):
     name: str
     version: tuple[int, int, int, int]
     hashing: bool
+    recorded: str = ""
 
 
 class Outcome(StrEnum):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from censusd.catalogue import browse, directories
 from censusd.catalogue.connection import Catalogue
+from censusd.catalogue.rehash import Place
 from censusd.deepscan.backlog import Backlog
 from censusd.deepscan.demands import Demand, Demands
 from censusd.deepscan.sites import OPEN, Lane, Site
@@ -38,7 +39,9 @@ class Orders:
     @property
     def are_claiming(self) -> bool:
         """Whether there are files to be taken that nobody else should take first."""
-        return any(demand.lane is None or demand.lane.empty_at is None for demand in self.demands.open())
+        return any(
+            demand.lane is None or (demand.lane.empty_at is None and not demand.again) for demand in self.demands.open()
+        )
 
     def serve(self) -> None:
         """Take what there is room for, and settle what is done.
@@ -68,11 +71,17 @@ class Orders:
             raise CensusError(f"{demand.repository} cannot be looked at: {why}")
         lane = demand.lane
         if lane is None:
-            # What the backlog's workers have begun is begun anew by those who have no patience.
-            self._backlog.stop()
+            if not demand.again:
+                # What the backlog's workers have begun is begun anew by those who have no patience.
+                self._backlog.stop()
             lane = demand.lane = self._lane_to(site, demand)
         while lane.empty_at is None and self._work.urgent.pending < self._work.batch:
-            self._work.advance(site, lane, ASKED, Trigger.MANUAL, demand)
+            if demand.again:
+                below = lane.below[0] if lane.below else None
+                place = Place(lane.file, below, site.rules.places, ASKED, demand.again)
+                self._work.rehash(site, lane, place, Trigger.MANUAL, demand)
+            else:
+                self._work.advance(site, lane, ASKED, Trigger.MANUAL, demand)
         if lane.empty_at is not None and not demand.in_flight:
             self.demands.settle(demand)
 

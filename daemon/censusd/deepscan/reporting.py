@@ -18,12 +18,19 @@ from censusd.model import OperationStatus, OperationType, join
 _LOG: Final = structlog.get_logger("censusd.deepscan")
 
 
-def written(repository: str, what: Written, files: Sequence[ClaimedFile]) -> None:
-    """Count a batch that was written, and say which files could not be read."""
-    metrics.DEEP_FILES.labels(repository).inc(what.files)
-    metrics.DEEP_BYTES.labels(repository).inc(what.bytes)
+def written(repository: str, kind: OperationType, what: Written, files: Sequence[ClaimedFile]) -> None:
+    """Count a batch that was written, and say which files could not be read, or are corrupt."""
+    again = kind is OperationType.REHASH
+    (metrics.REHASH_FILES if again else metrics.DEEP_FILES).labels(repository).inc(what.files)
+    (metrics.REHASH_BYTES if again else metrics.DEEP_BYTES).labels(repository).inc(what.bytes)
     metrics.DEEP_FAILURES.labels(repository).inc(len(what.failed))
     by_id = {file.id: file for file in files}
+    for number, found in what.corrupt.items():
+        file = by_id[number]
+        recorded = file.recorded.hex() if file.recorded is not None else ""
+        _LOG.error("corrupt", repository=repository, file=_path(file), recorded=recorded, found=found)
+    for number in what.restored:
+        _LOG.info("no longer corrupt", repository=repository, file=_path(by_id[number]))
     for number, why in what.failed.items():
         if number in what.quarantined:
             quarantined(repository, by_id[number], why)
@@ -47,18 +54,19 @@ def stretch_over(repository: str, stretch: Stretch, cache: EntityCache) -> None:
         # Nothing came of it: what was to be looked at was not what the catalogue says, or was given up.
         return
     counts, seconds = stretch.counts, stretch.last - stretch.began
-    metrics.OPERATIONS.labels(repository, OperationType.DEEP_SCAN, OperationStatus.COMPLETED).inc()
-    metrics.OPERATION_SECONDS.labels(repository, OperationType.DEEP_SCAN).observe(seconds)
+    metrics.OPERATIONS.labels(repository, stretch.type, OperationStatus.COMPLETED).inc()
+    metrics.OPERATION_SECONDS.labels(repository, stretch.type).observe(seconds)
     asked = cache.hits + cache.misses
     _LOG.info(
         "settled",
         repository=repository,
-        work=str(OperationType.DEEP_SCAN),
+        work=str(stretch.type),
         trigger=str(stretch.trigger),
         scope=stretch.scope,
         files=counts.files_scanned,
         bytes_hashed=counts.bytes_hashed,
         **({"problems": counts.problems} if counts.problems else {}),
+        **({"corrupt": counts.corrupt} if counts.corrupt else {}),
         seconds=round(seconds, 3),
         **({"entities_known": len(cache), "entity_hits": f"{100 * cache.hits / asked:.0f} %"} if asked else {}),
     )
@@ -75,6 +83,11 @@ def condition(now: Condition, why: str, before: Condition) -> None:
 def waited(repository: str, seconds: float | None) -> None:
     """For how long the oldest file that is looked at without anybody asking has waited; None if there is none."""
     metrics.DEEP_OLDEST.labels(repository).set(seconds or 0)
+
+
+def unread(repository: str, seconds: float | None) -> None:
+    """For how long the file whose content was not read for longest was not; None if nobody knows."""
+    metrics.REHASH_OLDEST.labels(repository).set(seconds or 0)
 
 
 def state(in_flight: int, cache: EntityCache) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from censusd.catalogue.connection import Catalogue
-from censusd.deepscan import recent, reporting, twins
+from censusd.deepscan import recent, reporting, rolling, twins
 from censusd.deepscan.backlog import Backlog
 from censusd.deepscan.demands import Demand
 from censusd.deepscan.idle import Condition, IdleRules
@@ -141,13 +141,18 @@ class Scanner:
         self._new = (rules, list(sites))
         self._wake()
 
-    def demand(self, repository: str, path: str) -> Demand:
+    def demand(self, repository: str, path: str, again: str = "") -> Demand:
         """Have everything at a path looked at now that waits to be. Returns what to wait for.
+
+        Args:
+            repository: the repository's name.
+            path: relative path of a file or directory.
+            again: see ``Demand.again``.
 
         Raises:
             CensusError: too much is asked for already, or it is being stopped.
         """
-        demand = self._orders.demands.add(repository, path)
+        demand = self._orders.demands.add(repository, path, again)
         self._wake()
         return demand
 
@@ -215,6 +220,8 @@ class Scanner:
         recent.take(self._work, self._sites.values(), enabled=enabled)
         if not self._orders.are_claiming:
             self._backlog.fill()
+            if not self._work.idle.pending and not self._backlog.is_held:
+                rolling.fill(self._work, self._sites.values(), self._catalogue)
         self._work.gather(_WEIGHING_TICK if self._backlog.is_weighing else _TICK, self._wake_fd)
         with suppress(BlockingIOError):
             os.eventfd_read(self._wake_fd)
@@ -278,6 +285,7 @@ class Scanner:
             self._work.write(everything=True)
             self._backlog.stop()
             self._work.give_up(self._work.urgent)
+            self._work.let_suspects_go()
         except CatalogueError as error:
             _LOG.warning("claims could not be let go of, and run out by themselves", why=str(error))
         finally:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from censusd.catalogue.deep_queue import ClaimedFile, QueuedRepository
+from censusd.catalogue.rehash import FROM_THE_FIRST
 from censusd.deepscan.messages import Finding
 from censusd.deepscan.upgrade import Upgrade
-from censusd.model import EVERYTHING, UNASKED, Counts, Places, RepositoryState, Trigger
+from censusd.model import EVERYTHING, UNASKED, Counts, OperationType, Places, RepositoryState, Trigger
 
 _LONGEST_STRETCH: Final = 300.0
 _LOOK_AGAIN: Final = 15.0
@@ -29,12 +30,16 @@ class SiteRules:
         root: absolute path of its root, as catalogue text.
         places: where files are looked at without anybody asking, if somebody asks, or never.
         first: directories, relative, that come before all others, in order.
+        rehash_per_day: bytes that are read again each day to see whether they are still what they were; 0 for none.
+        settles: seconds after which a change on disk is on record, if it was noticed.
     """
 
     name: str
     root: str
     places: Places = EVERYTHING
     first: tuple[str, ...] = ()
+    rehash_per_day: int = 0
+    settles: float = 10.0
 
     @property
     def automatic(self) -> bool:
@@ -47,6 +52,7 @@ class Stretch:
     """A time of work on one repository: one row of the journal, and one line of the log when it is over.
 
     Attributes:
+        type: whether files are looked at for the first time or again.
         trigger: why.
         scope: what is looked at, for people.
         operation_id: its row in the journal, once there is one.
@@ -55,6 +61,7 @@ class Stretch:
         last: monotonic seconds of the last batch.
     """
 
+    type: OperationType
     trigger: Trigger
     scope: str
     operation_id: int = 0
@@ -79,6 +86,7 @@ class Lane:
         until: the change number that it has come to.
         empty_at: the repository's change number when nothing was left; None while there may be something.
         again_at: monotonic seconds after which there may be something again, because time has passed.
+        since: where content is read again, from the longest unread on: the time of the last reading come to.
     """
 
     below: tuple[str, ...] | None = None
@@ -87,6 +95,7 @@ class Lane:
     until: int = _LARGEST
     empty_at: int | None = None
     again_at: float = 0.0
+    since: str = FROM_THE_FIRST
 
     def restart(self) -> None:
         """Begin again with the last change."""
@@ -142,7 +151,8 @@ class Site:
         compare_after: monotonic seconds before which that is not done again, because nobody wanted to know.
         lanes: the backlog, by priority: what comes first, and everything.
         rest_until: monotonic seconds until which its disk is left alone, because it did not answer.
-        stretches: the work that is under way, by trigger.
+        stretches: the work that is under way, by type and trigger.
+        rehash_after: monotonic seconds before which there is nothing to be read again, or no budget for it.
         waited: seconds that the oldest of its files has waited, when that was asked last.
         is_current: whether everything was looked at by what looks at files now, or waits to be.
         upgrade: how far the search for what was not has come.
@@ -155,7 +165,8 @@ class Site:
     compare_after: float = 0.0
     lanes: list[Lane] = field(default_factory=list)
     rest_until: float = 0.0
-    stretches: dict[Trigger, Stretch] = field(default_factory=dict)
+    stretches: dict[tuple[OperationType, Trigger], Stretch] = field(default_factory=dict)
+    rehash_after: float = 0.0
     waited: float | None = None
     is_current: bool = False
     upgrade: Upgrade | None = None
@@ -167,6 +178,7 @@ class Site:
         """Scan it by other rules from now on."""
         self.rules = rules
         self.lanes = [*(Lane((path,)) for path in rules.first), Lane()]
+        self.rehash_after = 0.0
 
     def restart(self) -> None:
         """Look for files from the last change on again."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from censusd.catalogue import deep_queue
+from censusd.catalogue import deep_queue, rehash
 from censusd.catalogue.connection import Catalogue
 from censusd.deepscan import reporting
 from censusd.deepscan.sites import Site
@@ -73,9 +73,10 @@ class Upkeep:
             self._work.warm_up()
         for site in self._sites.values():
             self._upgrade(site)
-            for trigger, stretch in list(site.stretches.items()):
-                if stretch.is_long or (now > stretch.last + _STRETCH_OVER and not self._work.is_at(site, trigger)):
-                    del site.stretches[trigger]
+            for (kind, trigger), stretch in list(site.stretches.items()):
+                busy = self._work.is_at(site, trigger, kind=kind)
+                if stretch.is_long or (now > stretch.last + _STRETCH_OVER and not busy):
+                    del site.stretches[kind, trigger]
                     reporting.stretch_over(site.rules.name, stretch, self._work.cache)
         reporting.state(len(self._work), self._work.cache)
 
@@ -117,3 +118,6 @@ class Upkeep:
                 with self._catalogue.transaction() as cursor:
                     site.waited = deep_queue.oldest(cursor, site.record.id, site.rules.places)
             reporting.waited(name, site.waited)
+            if site.record is not None and site.rules.rehash_per_day:
+                with self._catalogue.transaction() as cursor:
+                    reporting.unread(name, rehash.oldest(cursor, site.record.id))

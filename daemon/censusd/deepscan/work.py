@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from censusd.catalogue import deep_queue
+from censusd.catalogue import deep_queue, rehash
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.deep_queue import Claim, ClaimedFile, Selection
 from censusd.catalogue.metadata import EntityCache
+from censusd.catalogue.rehash import Budget, Place
 from censusd.deepscan import reporting
 from censusd.deepscan.demands import Demand
 from censusd.deepscan.findings import reason_of
@@ -21,7 +23,7 @@ from censusd.deepscan.messages import Finding, Job, Outcome, Settings
 from censusd.deepscan.processes import Processes, wait
 from censusd.deepscan.sites import Lane, Result, Site, Stretch
 from censusd.deepscan.writer import Writer
-from censusd.model import Strategy, Trigger
+from censusd.model import OperationType, Strategy, Trigger
 
 _LOG: Final = structlog.get_logger("censusd.deepscan")
 
@@ -40,6 +42,7 @@ class Flight:
         trigger: why it is looked at.
         demand: who asked, if anybody did.
         pool: where it is looked at.
+        suspicion: what was found in it instead of what was recorded, if this is the second look at it.
     """
 
     site: Site
@@ -47,13 +50,20 @@ class Flight:
     trigger: Trigger
     demand: Demand | None
     pool: Processes
+    suspicion: str = ""
+
+    @property
+    def kind(self) -> OperationType:
+        """Whether it is looked at for the first time or again."""
+        return OperationType.REHASH if self.file.recorded is not None else OperationType.DEEP_SCAN
 
 
 @dataclass(slots=True)
 class _Landed:
-    """What is to be written of one repository and one trigger."""
+    """What is to be written of one repository, one kind of look and one trigger."""
 
     site: Site
+    kind: OperationType
     trigger: Trigger
     since: float
     results: list[tuple[Result, Demand | None]]
@@ -94,7 +104,8 @@ class Work:
         self._worker = worker
         self._writer = Writer(catalogue, worker, self.cache)
         self._flights: dict[int, Flight] = {}
-        self._landed: dict[tuple[str, Trigger], _Landed] = {}
+        self._landed: dict[tuple[str, OperationType, Trigger], _Landed] = {}
+        self._suspects: list[tuple[float, Flight]] = []
         self._number = 0
 
     @property
@@ -138,20 +149,49 @@ class Work:
         identity = site.record.id
         with self._catalogue.transaction() as cursor:
             claim = deep_queue.claim(cursor, identity, self._worker, wanted, most=most, lease=_LEASE)
-        if claim.files:
-            site.stretches.setdefault(trigger, Stretch(trigger, _SCOPES.get(trigger, "/")))
-        pool = self.idle if trigger is Trigger.IDLE else self.urgent
-        jobs = []
-        for file in claim.files:
-            self._number += 1
-            self._flights[self._number] = Flight(site, file, trigger, demand, pool)
-            version = (file.size, file.mtime_ns, file.ctime_ns, file.inode)
-            hashing = self.hashing and not file.keeps_hash
-            jobs.append(Job(self._number, site.rules.root, file.directory, file.name, version, hashing))
-        if demand is not None:
-            demand.in_flight += len(jobs)
-        pool.submit(jobs)
+        self._take(site, claim.files, trigger, demand)
         return claim
+
+    def rehash(
+        self,
+        site: Site,
+        lane: Lane,
+        place: Place,
+        trigger: Trigger,
+        demand: Demand | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        """Take the next files whose content is to be read again.
+
+        Args:
+            site: the repository.
+            lane: how far its way from the longest unread file on has come.
+            place: which files.
+            trigger: why.
+            demand: who asked, if anybody did.
+            budget: how much they may have together; None for any number of bytes.
+
+        Raises:
+            CatalogueError: the database refused, or is away.
+        """
+        if site.record is None:
+            return
+        with self._catalogue.transaction() as cursor:
+            files, position = rehash.claim(
+                cursor,
+                site.record.id,
+                self._worker,
+                place,
+                since=lane.since,
+                most=self.batch,
+                budget=budget or Budget(),
+                lease=_LEASE,
+            )
+        self._take(site, files, trigger, demand)
+        if position is None:
+            lane.close(site.record.change_number, 0.0)
+        else:
+            lane.since = position
 
     def advance(
         self, site: Site, lane: Lane, strategies: frozenset[Strategy], trigger: Trigger, demand: Demand | None = None
@@ -175,11 +215,14 @@ class Work:
         if not claim.more:
             lane.close(site.record.change_number if site.record else 0, time.monotonic() - began)
 
-    def is_at(self, site: Site, *triggers: Trigger) -> bool:
+    def is_at(self, site: Site, *triggers: Trigger, kind: OperationType = OperationType.DEEP_SCAN) -> bool:
         """Whether files of a repository are on their way for one of some reasons."""
-        return any(one.site is site and one.trigger in triggers for one in self._flights.values()) or any(
-            one.site is site and one.trigger in triggers and one.results for one in self._landed.values()
+        under_way: tuple[Flight | _Landed, ...] = (
+            *self._flights.values(),
+            *(one for _, one in self._suspects),
+            *(one for one in self._landed.values() if one.results),
         )
+        return any(one.site is site and one.kind is kind and one.trigger in triggers for one in under_way)
 
     def gather(self, seconds: float, wake_fd: int) -> None:
         """Take what the worker processes have to say, and wait for it so long at the most."""
@@ -191,6 +234,7 @@ class Work:
             if flight is not None:
                 reporting.worker_lost(flight.site.rules.name, flight.file, casualty.why)
             self._land(casualty.job, None, casualty.why)
+        self._look_again()
 
     def write(self, *, everything: bool = False) -> None:
         """Write what is complete enough to be a batch, has waited long enough, or is all there is.
@@ -211,7 +255,7 @@ class Work:
     def renew(self) -> None:
         """Hold what is being looked at, or is to be written, for another while."""
         held: defaultdict[UUID, list[int]] = defaultdict(list)
-        for flight in self._flights.values():
+        for flight in (*self._flights.values(), *(one for _, one in self._suspects)):
             if flight.site.record is not None:
                 held[flight.site.record.id].append(flight.file.id)
         for landed in self._landed.values():
@@ -240,6 +284,43 @@ class Work:
                 for identity, ids in let_go.items():
                     deep_queue.let_go(cursor, identity, self._worker, ids)
 
+    def let_suspects_go(self) -> None:
+        """Do not look again at what was not as recorded; somebody else will, sooner or later.
+
+        Raises:
+            CatalogueError: the database refused, or is away; then the claims run out by themselves.
+        """
+        suspects, self._suspects = self._suspects, []
+        with self._catalogue.transaction() as cursor:
+            for _, flight in suspects:
+                if flight.site.record is not None:
+                    deep_queue.let_go(cursor, flight.site.record.id, self._worker, [flight.file.id])
+
+    def _take(self, site: Site, files: Sequence[ClaimedFile], trigger: Trigger, demand: Demand | None) -> None:
+        """Have files looked at that were claimed."""
+        pool = self.idle if trigger is Trigger.IDLE else self.urgent
+        flights = [Flight(site, file, trigger, demand, pool) for file in files]
+        if flights:
+            self._stretch(site, flights[0].kind, trigger)
+        if demand is not None:
+            demand.in_flight += len(flights)
+        pool.submit([self._job(flight) for flight in flights])
+
+    def _job(self, flight: Flight) -> Job:
+        self._number += 1
+        self._flights[self._number] = flight
+        file = flight.file
+        recorded = file.recorded.hex() if file.recorded is not None else ""
+        return Job(
+            self._number,
+            flight.site.rules.root,
+            file.directory,
+            file.name,
+            (file.size, file.mtime_ns, file.ctime_ns, file.inode),
+            hashing=bool(recorded) or (self.hashing and not file.keeps_hash),
+            recorded=recorded,
+        )
+
     def _land(self, job: Job, finding: Finding | None, why: str = "") -> None:
         flight = self._flights.pop(job.number, None)
         if flight is None:
@@ -249,8 +330,25 @@ class Work:
             if time.monotonic() >= site.rest_until:
                 _LOG.warning("a disk is left alone for a while", repository=site.rules.name, why=reason_of(finding))
             site.rest_until = time.monotonic() + _ROOT_REST
-        landed = self._landed.setdefault((site.rules.name, trigger), _Landed(site, trigger, time.monotonic(), []))
+        if finding is not None and finding.outcome == Outcome.DONE and job.recorded not in {"", finding.hash}:
+            if not flight.suspicion:
+                # Whoever has written to it a moment ago may not be on record yet, and memory errs as well.
+                flight.suspicion = str(finding.hash)
+                self._suspects.append((time.monotonic() + site.rules.settles, flight))
+                return
+            if finding.hash != flight.suspicion:
+                finding, why = None, "its content is not the recorded one, and another whenever it is read"
+        key = site.rules.name, flight.kind, trigger
+        landed = self._landed.setdefault(key, _Landed(site, flight.kind, trigger, time.monotonic(), []))
         landed.results.append((Result(flight.file, finding, why), flight.demand))
+
+    def _look_again(self) -> None:
+        """Have files read once more that were not as recorded, when what has happened to them is on record."""
+        now = time.monotonic()
+        for due, flight in self._suspects:
+            if now >= due:
+                flight.pool.submit([self._job(flight)])
+        self._suspects = [(due, flight) for due, flight in self._suspects if now < due]
 
     def _write(self, landed: _Landed) -> None:
         site, trigger = landed.site, landed.trigger
@@ -258,18 +356,30 @@ class Work:
         if site.record is None:
             del landed.results[: len(batch)]
             return
-        stretch = site.stretches.setdefault(trigger, Stretch(trigger, _SCOPES.get(trigger, "/")))
+        stretch = self._stretch(site, landed.kind, trigger)
         written = self._writer.write(site.record.id, stretch, [result for result, _ in batch])
         del landed.results[: len(batch)]
         landed.since = time.monotonic()
         for result, demand in batch:
             if demand is not None:
-                demand.land(result, failed=result.file.id in written.failed)
+                number = result.file.id
+                demand.land(result, failed=number in written.failed, corrupt=number in written.differing)
         stretch.counts.files_scanned += written.files
         stretch.counts.bytes_hashed += written.bytes
         stretch.counts.problems += len(written.failed)
-        reporting.written(site.rules.name, written, [result.file for result, _ in batch])
+        stretch.counts.corrupt += len(written.corrupt)
+        reporting.written(site.rules.name, stretch.type, written, [result.file for result, _ in batch])
+
+    @staticmethod
+    def _stretch(site: Site, kind: OperationType, trigger: Trigger) -> Stretch:
+        """The time of work that is under way, or begins."""
+        scope = _SCOPES.get((kind, trigger), "/")
+        return site.stretches.setdefault((kind, trigger), Stretch(kind, trigger, scope))
 
 
-_SCOPES: Final = {Trigger.REALTIME: "what has just changed", Trigger.IDLE: "what was waiting"}
+_SCOPES: Final = {
+    (OperationType.DEEP_SCAN, Trigger.REALTIME): "what has just changed",
+    (OperationType.DEEP_SCAN, Trigger.IDLE): "what was waiting",
+    (OperationType.REHASH, Trigger.IDLE): "what was not read for longest",
+}
 """What is said of a stretch's scope in the journal."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from censusd.catalogue import deep_queue, journal, metadata, repositories
+from censusd.catalogue import deep_queue, journal, metadata, rehash, repositories
 from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.catalogue.deep_queue import ClaimedFile
 from censusd.catalogue.metadata import EntityCache, FileMetadata
@@ -34,6 +34,9 @@ class Written:
         put_off: files that were not what the catalogue says.
         failed: files that could not be read: row -> why.
         quarantined: those of them that are given up.
+        differing: files that do not hold what was recorded.
+        corrupt: those of them of which that was not known, with the hash of what they hold.
+        restored: files of which that was known, and that hold it again.
     """
 
     files: int = 0
@@ -42,6 +45,9 @@ class Written:
     put_off: int = 0
     failed: dict[int, str] = field(default_factory=dict)
     quarantined: set[int] = field(default_factory=set)
+    differing: set[int] = field(default_factory=set)
+    corrupt: dict[int, str] = field(default_factory=dict)
+    restored: set[int] = field(default_factory=set)
 
     def add(self, other: Written) -> None:
         """Add what came of another batch."""
@@ -51,6 +57,9 @@ class Written:
         self.put_off += other.put_off
         self.failed |= other.failed
         self.quarantined |= other.quarantined
+        self.differing |= other.differing
+        self.corrupt |= other.corrupt
+        self.restored |= other.restored
 
 
 @dataclass(slots=True)
@@ -114,7 +123,11 @@ class Writer:
         batch = _sort(results)
         written = Written(put_off=len(batch.put_off) + len(batch.unseen), failed=batch.failed)
         with self._catalogue.transaction() as cursor:
-            entities = self._write_done(cursor, repository_id, batch, written)
+            entities: dict[tuple[UUID, str, str], int] = {}
+            if stretch.type is OperationType.REHASH:
+                self._write_read(cursor, repository_id, batch, written)
+            else:
+                entities = self._write_done(cursor, repository_id, batch, written)
             deep_queue.put_off(cursor, repository_id, self._worker, batch.put_off)
             deep_queue.let_go(cursor, repository_id, self._worker, batch.unseen)
             written.quarantined = deep_queue.fail(cursor, repository_id, self._worker, batch.failed)
@@ -135,9 +148,10 @@ class Writer:
         change = repositories.begin_unfenced_write(cursor, repository_id)
         if change is None:
             return {}
-        hit = deep_queue.complete(cursor, repository_id, change, batch.done)
-        found = [one for number, one in batch.found.items() if number in hit]
-        metadata.put(cursor, repository_id, found, entities, nothing=hit - batch.found.keys())
+        hit, corrupt = deep_queue.complete(cursor, repository_id, change, batch.done)
+        # What damage has made of a file says nothing of what it is.
+        found = [one for number, one in batch.found.items() if number in hit - corrupt]
+        metadata.put(cursor, repository_id, found, entities, nothing=hit - corrupt - batch.found.keys())
         deep_queue.finish(cursor, repository_id, self._worker, [file.id for file, _ in batch.done])
         if hit:
             repositories.notify(cursor, repository_id, change)
@@ -146,15 +160,41 @@ class Writer:
         written.overtaken = len(batch.done) - len(hit)
         return entities
 
+    def _write_read(self, cursor: Cursor, repository_id: UUID, batch: _Batch, written: Written) -> None:
+        """What was read again: when, what was found to be corrupt, and what is no longer."""
+        read = [(file, made) for file, made in batch.done if made is not None]
+        if not read or not repositories.keep_writers_out(cursor, repository_id):
+            return
+        as_recorded = rehash.compare(cursor, repository_id, read)
+        differing = [(file, made) for file, made in read if as_recorded.get(file.id) is False]
+        written.differing = {file.id for file, _ in differing}
+        found = rehash.mark(cursor, repository_id, differing)
+        written.corrupt = {file.id: made.hex() for file, made in differing if file.id in found}
+        written.restored = rehash.clear(cursor, repository_id, [number for number, same in as_recorded.items() if same])
+        if written.corrupt or written.restored:
+            change = repositories.begin_unfenced_write(cursor, repository_id)
+            if change is not None:
+                rehash.number(cursor, repository_id, change, [*written.corrupt, *written.restored])
+                repositories.notify(cursor, repository_id, change)
+        deep_queue.finish(cursor, repository_id, self._worker, [file.id for file, _ in batch.done])
+        written.files = len(as_recorded)
+        written.bytes = sum(file.size for file, _ in read if file.id in as_recorded)
+        written.overtaken = len(batch.done) - len(as_recorded)
+
     @staticmethod
     def _journal(cursor: Cursor, repository_id: UUID, stretch: Stretch, written: Written) -> int:
         if not written.files and not written.failed:
             return stretch.operation_id
-        counts = Counts(files_scanned=written.files, bytes_hashed=written.bytes, problems=len(written.failed))
+        counts = Counts(
+            files_scanned=written.files,
+            bytes_hashed=written.bytes,
+            problems=len(written.failed),
+            corrupt=len(written.corrupt),
+        )
         operation = SyncOperation(
             id=stretch.operation_id,
             repository_id=repository_id,
-            type=OperationType.DEEP_SCAN,
+            type=stretch.type,
             trigger=stretch.trigger,
             scope=stretch.scope,
             status=OperationStatus.COMPLETED,

@@ -36,6 +36,8 @@ class OperationType(StrEnum):
     VERIFY = "verify"
     """A pass that trusts no digest."""
     DEEP_SCAN = "deep_scan"
+    REHASH = "rehash"
+    """Content is read again and compared with the hash on record."""
     PURGE = "purge"
     """Rows whose grace period has passed are deleted."""
 
@@ -119,6 +121,9 @@ class Counts:
         problems: directories and files that could not be seen.
         bytes_hashed: content read by the deep scan.
         purged: rows deleted after their grace period.
+        repaired: those of the changed rows that were wrong although their directory is as it was when they were
+            written: something else than a change on disk had made them so.
+        corrupt: files whose content is another than the recorded, although their stat is not.
     """
 
     files_scanned: int = 0
@@ -132,6 +137,8 @@ class Counts:
     problems: int = 0
     bytes_hashed: int = 0
     purged: int = 0
+    repaired: int = 0
+    corrupt: int = 0
 
     @property
     def changed(self) -> int:

@@ -164,7 +164,8 @@ class Assistant:
 
     def _sites(self) -> dict[str, SiteRules]:
         """The repositories, those that are away included."""
-        return {site.name: site for site in sites_of(self._config)}
+        # What somebody has written a moment ago, only the daemon that watches can tell from what has rotted.
+        return {site.name: replace(site, rehash_per_day=0) for site in sites_of(self._config)}
 
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from censusd import metrics
-from censusd.catalogue import deep_queue, directories, files, repositories
+from censusd.catalogue import deep_queue, directories, files, rehash, repositories
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.content import Queue
 from censusd.errors import CatalogueError
@@ -143,7 +143,9 @@ class Collector:
         with self._catalogue.transaction() as cursor:
             record = repositories.status(cursor, repository.id)
             quarantined, _ = deep_queue.count(cursor, repository.id)
+            corrupt = rehash.count(cursor, repository.id)
         metrics.QUARANTINED.labels(name).set(quarantined)
+        metrics.CORRUPT.labels(name).set(corrupt)
         self._tell_backlog(name)
         metrics.DIRTY_SINCE.labels(name).set(record.dirty_since.timestamp() if record.dirty_since else 0)
         for repository_state in RepositoryState:

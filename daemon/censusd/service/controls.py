@@ -195,6 +195,23 @@ class Controls:
             return {"scans": self._deep_scans.scan_all(wait=wait, given_up=given_up)}
         return {"scans": [self._deep_scans.scan(name, path, wait=wait, given_up=given_up)]}
 
+    def rehash(
+        self,
+        name: str | None,
+        path: str | None = None,
+        *,
+        wait: float | None = None,
+        given_up: GivenUp = lambda: False,
+    ) -> dict[str, Any]:
+        """Read content again that is known, and compare it with that; the arguments are those of ``scan``."""
+        if name is None:
+            return {"rehashes": self._deep_scans.scan_all(again=True, wait=wait, given_up=given_up)}
+        return {"rehashes": [self._deep_scans.scan(name, path, again=True, wait=wait, given_up=given_up)]}
+
+    def accept(self, name: str, path: str | None = None) -> dict[str, Any]:
+        """Take what was found in corrupt files, at one path or everywhere, for what should be in them."""
+        return self._deep_scans.accept(name, path)
+
     def retry(self, name: str | None, path: str | None = None) -> dict[str, Any]:
         """Have the deep scan try files again that it could not read, of one repository or of all."""
         return {"retries": self._deep_scans.retry(name, path)}

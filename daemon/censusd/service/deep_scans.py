@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from censusd.catalogue import content, deep_queue, descriptions
+from censusd.catalogue import content, deep_queue, descriptions, rehash, repositories
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.content import Queue
+from censusd.catalogue.rehash import Place
 from censusd.catalogue.repositories import RepositoryRecord
 from censusd.deepscan.demands import Demand
 from censusd.deepscan.idle import Condition
@@ -29,7 +31,7 @@ from censusd.service.waiting import GivenUp, WaitingRoom, wait_for
 
 _COUNTED_WITHIN: Final = 25.0
 _LOOK_AGAIN: Final = 0.25
-_COUNTS: Final = ("files", "bytes", "failed", "put_off")
+_COUNTS: Final = ("files", "bytes", "failed", "put_off", "corrupt")
 
 
 class Target(NamedTuple):
@@ -65,9 +67,13 @@ class Target(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What was asked for: everything that waited at a target then, and the demand for it, if anything did."""
+    """What was asked for: everything that waited at a target then, and the demand for it, if anything did.
+
+    ``again`` is empty for what was not read yet, else the time before which what is to be read again was read last.
+    """
 
     target: Target
+    again: str
     queue: Queue
     demand: Demand | None
 
@@ -100,23 +106,26 @@ class DeepScans:
         self._not_ready = not_ready
         self._waiting = waiting
 
-    def scan(self, name: str, path: str | None, *, wait: float | None, given_up: GivenUp) -> dict[str, Any]:
+    def scan(
+        self, name: str, path: str | None, *, again: bool = False, wait: float | None, given_up: GivenUp
+    ) -> dict[str, Any]:
         """Look at everything at a path now whose content is not known.
 
         Args:
             name: the repository.
             path: a file or directory in it; None for all of it.
+            again: look at everything whose content is known instead, to see whether it is still the same.
             wait: seconds to wait until it is done; None not to wait.
             given_up: asked while waiting.
         """
-        return self._finish(self._begin(self._target(name, path)), wait, given_up)
+        return self._finish(self._begin(self._target(name, path), again=again), wait, given_up)
 
-    def scan_all(self, *, wait: float | None, given_up: GivenUp) -> list[dict[str, Any]]:
+    def scan_all(self, *, again: bool = False, wait: float | None, given_up: GivenUp) -> list[dict[str, Any]]:
         """The same in every repository that is deep-scanned; what is refused for one takes the place of its outcome."""
         deadline = time.monotonic() + (wait or 0.0)
         outcomes = []
         # All are asked before any is waited for.
-        for name, order in [(name, self._try(name)) for name in sorted(self._sites())]:
+        for name, order in [(name, self._try(name, again=again)) for name in sorted(self._sites())]:
             try:
                 if isinstance(order, RefusedError):
                     raise order
@@ -157,15 +166,43 @@ class DeepScans:
         place, strategy = rules.places.decider(path if kind == "directory" else split(path)[0])
         return {"strategy": strategy, "place": place}
 
-    def _try(self, name: str) -> Order | RefusedError:
+    def accept(self, name: str, path: str | None) -> dict[str, Any]:
+        """Take what was found in corrupt files for what should be in them.
+
+        Args:
+            name: the repository.
+            path: a file or directory in it; None for all of it.
+        """
+        target = self._target(name, path)
+
+        def ask(cursor: Cursor) -> int:
+            change = repositories.begin_unfenced_write(cursor, target.record.id)
+            if change is None:
+                return 0
+            ids = rehash.accept(cursor, target.record.id, change, _place(target))
+            # What is known of them besides may be of what was there before.
+            deep_queue.requeue(cursor, target.record.id, change, ids, keeps_hash=True)
+            if ids:
+                repositories.notify(cursor, target.record.id, change)
+            return len(ids)
+
+        with refusing():
+            accepted = self._reading.read(ask, _COUNTED_WITHIN)
+        if not accepted:
+            raise ConflictError(f"{name} has nothing that is corrupt at {target.scope}", hint="censusctl problems")
+        return {"repository": name, "scope": target.scope, "accepted": accepted}
+
+    def _try(self, name: str, *, again: bool) -> Order | RefusedError:
         try:
-            return self._begin(self._target(name, None))
+            return self._begin(self._target(name, None), again=again)
         except RefusedError as error:
             return error
 
-    def _begin(self, target: Target) -> Order:
-        queue = self._count(target)
-        return Order(target, queue, self._demand(target) if queue.waiting else None)
+    def _begin(self, target: Target, *, again: bool) -> Order:
+        time_of = repositories.database_time
+        before = self._reading.read(lambda cursor: time_of(cursor).isoformat()) if again else ""
+        queue = self._count(target, before)
+        return Order(target, before, queue, self._demand(target, before) if queue.waiting else None)
 
     def _finish(self, order: Order, wait: float | None, given_up: GivenUp) -> dict[str, Any]:
         target, queue = order.target, order.queue
@@ -187,7 +224,7 @@ class DeepScans:
 
     def _see_through(self, order: Order, deadline: float, given_up: GivenUp) -> dict[str, int]:
         """Wait until nothing is left at a place that can be done now, whoever does it. Says what we did of it."""
-        target, queue, demand = order
+        target, again, queue, demand = order
         counts, before = dict.fromkeys(_COUNTS, 0), dict.fromkeys(_COUNTS, 0)
         while queue.waiting or queue.taken:
             if demand is not None:
@@ -196,8 +233,8 @@ class DeepScans:
             if demand is None or counts == before:
                 # Another worker is at the rest, here or elsewhere: only the catalogue tells when it is done.
                 self._wait_for(_Pause(), target, deadline - time.monotonic(), given_up)
-            queue = self._count(target)
-            demand = self._demand(target) if queue.waiting else None
+            queue = self._count(target, again)
+            demand = self._demand(target, again) if queue.waiting else None
         return counts
 
     def _wait_for(self, awaited: Demand | _Pause, target: Target, timeout: float, given_up: GivenUp) -> None:
@@ -211,12 +248,12 @@ class DeepScans:
         with refusing():
             wait_for(awaited, timeout, given_up, late=late)
 
-    def _demand(self, target: Target) -> Demand:
+    def _demand(self, target: Target, again: str) -> Demand:
         scanner = self._scanner()
         if scanner is None:
             raise UnavailableError(self._not_ready() or "the deep scan has not begun yet")
         with refusing():
-            return scanner.demand(target.record.name, target.path)
+            return scanner.demand(target.record.name, target.path, again)
 
     def _forgive(self, target: Target) -> dict[str, Any]:
         def ask(cursor: Cursor) -> tuple[Queue, int, int]:
@@ -237,8 +274,14 @@ class DeepScans:
         scanner = self._scanner()
         return scanner is not None and scanner.condition is not Condition.OFF
 
-    def _count(self, target: Target) -> Queue:
-        return self._reading.read(lambda cursor: _queue(cursor, target), _COUNTED_WITHIN)
+    def _count(self, target: Target, again: str) -> Queue:
+        def ask(cursor: Cursor) -> Queue:
+            if not again:
+                return _queue(cursor, target)
+            left = rehash.unread(cursor, target.record.id, replace(_place(target), before=again))
+            return Queue(left.waiting, left.bytes, left.taken, left.later)
+
+        return self._reading.read(ask, _COUNTED_WITHIN)
 
     def _target(self, name: str, path: str | None) -> Target:
         """What an order is about.
@@ -296,6 +339,16 @@ class _Pause:
         time.sleep(max(0.0, left if timeout is None else min(left, timeout)))
         if time.monotonic() < self._over:
             raise TimeoutError
+
+
+def _place(target: Target) -> Place:
+    is_file = target.found.kind == "file"
+    return Place(
+        file=target.found.id if is_file else None,
+        below=None if is_file else target.path,
+        places=target.rules.places,
+        strategies=ASKED,
+    )
 
 
 def _queue(cursor: Cursor, target: Target) -> Queue:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from censusd.catalogue import browse, content, descriptions, directories, journal, repositories
+from censusd.catalogue import browse, content, descriptions, directories, journal, rehash, repositories
 from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.catalogue.repositories import RepositoryRecord
 from censusd.config.words import suggestion
@@ -130,18 +130,20 @@ class Reading:
         return {"repository": name, "root": record.root, "path": relative, "rows": [_plain(row) for row in rows]}
 
     def problems(self, name: str | None, limit: int) -> dict[str, Any]:
-        """What cannot be read or described, of one repository or of all: at most ``limit`` places of each kind."""
+        """What cannot be read or described, or is corrupt, in one repository or all: at most ``limit`` of each kind."""
         records = self.records()
         wanted = list(records.values()) if name is None else [self.record(name, records)]
 
         def ask(cursor: Cursor) -> dict[str, Any]:
             columns = ("repository", "path", "kind", "problem", "since", "listed_at")
-            found: dict[str, list[dict[str, Any]]] = {"problems": [], "files": [], "pictures": []}
+            found: dict[str, list[dict[str, Any]]] = {"problems": [], "files": [], "pictures": [], "corrupt": []}
             for record in wanted:
                 for row in directories.problems(cursor, record.id, limit):
                     found["problems"].append(_plain(dict(zip(columns, (record.name, *row), strict=True))))
                 for failure in content.failures(cursor, record.id, limit):
                     found["files"].append(_plain({"repository": record.name} | failure))
+                for damage in rehash.corrupt(cursor, record.id, limit):
+                    found["corrupt"].append(_plain({"repository": record.name} | damage))
                 for failure in descriptions.failures(cursor, record.id, limit):
                     found["pictures"].append(_plain({"repository": record.name} | failure))
             return found
@@ -224,10 +226,12 @@ def _content(cursor: Cursor, repository_id: UUID, row: dict[str, Any]) -> dict[s
     """What is known of a file's content, or became of looking at it; for the row of a file."""
     found = content.of_file(cursor, repository_id, row["id"])
     relations = content.relations_of_file(cursor, repository_id, row["id"])
-    attempt = content.attempt(cursor, repository_id, row["id"]) if row["scan_phase"] == ScanPhase.QUICK else None
+    attempt = content.attempt(cursor, repository_id, row["id"])
+    corrupt = rehash.corrupt_file(cursor, repository_id, row["id"])
     return {
         "content": _plain(found) | {"relations": relations} if found else None,
         "attempt": _plain(attempt) if attempt else None,
+        "corruption": _plain(corrupt) if corrupt else None,
         "descriptions": [_plain(one) for one in descriptions.of_file(cursor, repository_id, row["id"])],
     }
 

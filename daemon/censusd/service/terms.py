@@ -74,6 +74,8 @@ def sites_of(config: Config) -> list[SiteRules]:
             root=text_of(bytes(repository.path)),
             places=places,
             first=_paths(repository.deep_scan_first),
+            rehash_per_day=repository.rehash_per_day if config.deep_scan.hashing else 0,
+            settles=2 * repository.max_latency,
         )
         for repository in config.repositories
         if repository.enabled and (places := _places_of(repository)).has(ASKED)

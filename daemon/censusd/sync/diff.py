@@ -33,6 +33,12 @@ class FileDiff:
     ignored: list[KnownFile] = field(default_factory=list)
     unchanged: int = 0
 
+    @property
+    def count(self) -> int:
+        """For how many files the rows are not right."""
+        gone = len(self.absent) + len(self.ignored)
+        return len(self.new) + len(self.created) + len(self.replaced) + len(self.updated) + gone
+
     def __bool__(self) -> bool:
         return bool(self.new or self.created or self.replaced or self.updated or self.absent or self.ignored)
 

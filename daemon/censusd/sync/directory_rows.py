@@ -109,11 +109,16 @@ class DirectoryRows:
 
     def is_unchanged(self, record: KnownDirectory, seen: Listing) -> bool:
         """Whether the rows in a directory are known to follow from this very listing."""
+        return self._trust_digests and self.was_unchanged(record, seen)
+
+    def was_unchanged(self, record: KnownDirectory, seen: Listing) -> bool:
+        """Whether the rows in a directory ought to follow from this very listing, as far as anybody knew."""
         return (
             bool(seen.digest)
             and seen.digest == record.digest
             and seen.device == record.device  # not in the digest; some are handed out anew at each boot
-            and self.may_trust(record)
+            and record.state == FileState.PRESENT
+            and not record.troubled
         )
 
     def may_trust(self, record: KnownDirectory) -> bool:

@@ -113,6 +113,8 @@ class Reconciler:
                 if work.type is not OperationType.REALTIME:
                     run.open()
                     maintenance.analyze_if_stale(self._repository.catalogue)
+                if options.verify and scope.is_whole:
+                    run.withdraw_orphans()
                 looks = Looks(looking, self._hooks.cover, self._repository.rules.ignore_file)
                 looks.add(scope)
                 looks.run(run)

@@ -198,6 +198,31 @@ class Run:
             self._progress(self.counts)
         self._survey.clear()
 
+    def withdraw_orphans(self) -> None:
+        """Mark rows missing that no listing leads to, because what they are in has no row, or is missing itself.
+
+        Only a fault of ours, or of whoever wrote to the tables by hand, makes such rows. What they stand for is found
+        where it is when everything is compared, and has them back: to be called before that.
+
+        Raises:
+            CancelledError: the run was asked to stop.
+            RootOfflineError: the root is not the one on record any more.
+            CatalogueError: the database refused, or is away.
+        """
+        identity = self._repository.id
+        while True:
+            self._pause_point()
+            with self._repository.catalogue.transaction() as cursor:
+                gone = files.orphans(cursor, identity, withdrawal.CHUNK)
+                places = directories.orphans(cursor, identity, withdrawal.CHUNK)
+                if not gone and not places:
+                    return
+                change = repositories.begin_write(cursor, self._repository.lease)
+                self.counts.repaired += files.withdraw(cursor, identity, change, gone, FileState.MISSING)
+                directories.withdraw(cursor, identity, change, places, FileState.MISSING)
+                self._journal(cursor, self.counts, settled=False)
+                self._close_transaction(cursor, change, self.counts, marked=True)
+
     def close(
         self, status: OperationStatus, error: str | None = None, also: Callable[[Cursor], None] | None = None
     ) -> None:
@@ -255,7 +280,7 @@ class Run:
         """The last statements before a commit: nothing is marked in a root that has just been taken away."""
         if marked:
             self._still_there()
-        if counts.changed:
+        if counts.changed or counts.repaired:
             repositories.notify(cursor, self._repository.id, change)
 
     def _journal(self, cursor: Cursor, counts: Counts, *, settled: bool) -> None:

@@ -46,6 +46,8 @@ class Survey:
         self._tree = tree
         self._bare = bare
         self._rows = DirectoryRows(repository_id, tree, trust_digests=trust_digests, bare=bare)
+        # Directories that are compared in slices although their digest says that nothing differs.
+        self._vouched: set[int] = set()
         self.absent_files: set[int] = set()
         self.digests: dict[int, bytes] = {}
         self.empty: set[int] = set()
@@ -134,6 +136,10 @@ class Survey:
             plan.counts.ignored += len(diff.ignored)
             plan.updates += [(row[1], entry, effect) for entry, row, effect in diff.updated]
             plan.counts.updated += len(diff.updated)
+            if each.record.id in self._vouched or (
+                each.seen.looked is None and self._rows.was_unchanged(each.record, each.seen)
+            ):
+                plan.counts.repaired += diff.count
             self._digest(plan, each, changed=bool(diff), incomplete=bool(absent))
         # A digest that a file is part of must not outlive the file's move to another directory.
         left = {move.row.directory_id for move in plan.moves} - {number for number, _, _ in plan.listed}
@@ -144,6 +150,8 @@ class Survey:
 
     def _read_in_slices(self, plan: Plan, listed: Listed) -> None:
         """Leave a directory to whoever compares its files, or its rows, some at a time."""
+        if self._rows.was_unchanged(listed.record, listed.seen):
+            self._vouched.add(listed.record.id)
         plan.huge.append((listed.record, listed.seen))
         plan.listed.append((listed.record.id, listed.seen, None))
         self.digests.pop(listed.record.id, None)

@@ -37,7 +37,7 @@ SELECT CASE d.path WHEN '' THEN f.name ELSE d.path || '/' || f.name END, f.size,
   FROM deep_scan_claims c
   JOIN files f ON f.repository_id = c.repository_id AND f.id = c.file_id
   JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
- WHERE c.repository_id = %s AND c.change_number >= f.change_number AND f.state = 0 AND f.scan_phase = 0
+ WHERE c.repository_id = %s AND c.change_number >= f.change_number AND f.state = 0
    AND (c.quarantined_at IS NOT NULL OR c.attempts > 0)
  ORDER BY c.quarantined_at IS NULL, d.path, f.name LIMIT %s
 
@@ -47,7 +47,6 @@ SELECT c.attempts, c.put_off, c.last_error, c.quarantined_at, c.retry_at,
   FROM deep_scan_claims c
   JOIN files f ON f.repository_id = c.repository_id AND f.id = c.file_id
  WHERE c.repository_id = %s AND c.file_id = %s AND (c.change_number >= f.change_number OR c.lease_expires_at > now())
-   AND f.scan_phase = 0
 
 -- name: of_file
 SELECT m.kind, m.mime_type, m.title, m.width, m.height, m.duration, m.pages, m.created, m.language, m.latitude,

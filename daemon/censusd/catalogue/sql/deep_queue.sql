@@ -77,21 +77,35 @@ SELECT extract(epoch FROM now() - f.updated_at)::float8
  ORDER BY f.change_number LIMIT 1
 
 -- name: complete
--- By place on disk, which does not change under the repository's lock.
+-- By place on disk, which does not change under the repository's lock. A file that was found corrupt stays so while it
+-- holds what was found then, unless somebody has written it since; that its inode was changed (its mode, its names) says
+-- nothing of its content.
 WITH same AS MATERIALIZED (
-    SELECT f.place, u.hash, u.keeps
+    SELECT f.place, f.id, f.ctime_ns, u.hash, u.keeps, k.file_id IS NOT NULL AND NOT u.keeps AS marked,
+           coalesce(NOT u.keeps AND f.content_hash <> u.hash AND k.found_hash = u.hash AND k.ctime_ns <> f.ctime_ns,
+                    false) AS corrupt
       FROM unnest(%(ids)s::bigint[], %(changes)s::bigint[], %(sizes)s::bigint[], %(mtimes)s::bigint[],
                   %(ctimes)s::bigint[], %(inodes)s::bigint[], %(hashes)s::bytea[], %(keeps)s::boolean[])
-           AS u (id, change_number, size, mtime_ns, ctime_ns, inode, hash, keeps),
-           LATERAL (SELECT ctid AS place, * FROM files WHERE repository_id = %(repository)s AND id = u.id OFFSET 0) AS f
+           AS u (id, change_number, size, mtime_ns, ctime_ns, inode, hash, keeps)
+     CROSS JOIN LATERAL (SELECT ctid AS place, * FROM files
+                          WHERE repository_id = %(repository)s AND id = u.id OFFSET 0) AS f
+      LEFT JOIN LATERAL (SELECT * FROM file_corruption
+                          WHERE repository_id = %(repository)s AND file_id = u.id OFFSET 0) AS k ON true
      WHERE f.state = 0 AND f.scan_phase = 0 AND f.change_number = u.change_number AND f.size = u.size
        AND f.mtime_ns = u.mtime_ns AND f.ctime_ns = u.ctime_ns AND f.inode = u.inode
+), cleared AS (
+    DELETE FROM file_corruption k USING same s
+     WHERE k.repository_id = %(repository)s AND k.file_id = s.id AND s.marked AND NOT s.corrupt
+), confirmed AS (
+    UPDATE file_corruption k SET ctime_ns = s.ctime_ns FROM same s
+     WHERE k.repository_id = %(repository)s AND k.file_id = s.id AND s.corrupt
 )
 UPDATE files AS f
-   SET content_hash = CASE WHEN s.keeps THEN f.content_hash ELSE s.hash END, scan_phase = 1,
+   SET content_hash = CASE WHEN s.keeps OR s.corrupt THEN f.content_hash ELSE s.hash END, scan_phase = 1,
+       read_at = CASE WHEN s.hash IS NULL THEN f.read_at ELSE now() END,
        change_number = %(change)s, updated_at = now()
   FROM same s WHERE f.ctid = s.place
-RETURNING f.id
+RETURNING f.id, s.corrupt
 
 -- name: let_go
 UPDATE deep_scan_claims SET worker = NULL, lease_expires_at = NULL
@@ -141,7 +155,12 @@ UPDATE deep_scan_claims c
 
 -- name: count
 -- What was given up and has changed, or has gone, since then is no problem any more.
-SELECT (SELECT count(*) FROM quarantined_files WHERE repository_id = %(repository)s),
+SELECT (SELECT count(*)
+          FROM deep_scan_claims c
+         CROSS JOIN LATERAL (SELECT * FROM files
+                              WHERE repository_id = c.repository_id AND id = c.file_id OFFSET 0) AS f
+         WHERE c.repository_id = %(repository)s AND c.quarantined_at IS NOT NULL AND f.state = 0
+           AND f.change_number = c.change_number),
        (SELECT count(*) FROM deep_scan_claims WHERE repository_id = %(repository)s AND lease_expires_at > now())
 
 -- name: versions

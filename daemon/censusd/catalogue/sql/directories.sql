@@ -109,6 +109,11 @@ UPDATE directories SET state = %(state)s, digest = NULL, change_number = %(chang
        unseen = false, problem = NULL, problem_kind = NULL, problem_since = NULL
  WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[]) AND state NOT IN (1, %(state)s)
 
+-- name: orphans
+SELECT d.id
+  FROM directories d LEFT JOIN directories p ON p.repository_id = d.repository_id AND p.id = d.parent_id
+ WHERE d.repository_id = %s AND d.state = 0 AND d.parent_id <> 0 AND (p.id IS NULL OR p.state = 1) LIMIT %s
+
 -- name: files_below
 WITH RECURSIVE below AS (
     SELECT id FROM directories WHERE repository_id = %(repository)s AND id = ANY(%(ids)s::bigint[])

@@ -91,6 +91,11 @@ UPDATE files AS f SET state = %(state)s, change_number = %(change)s, updated_at 
    AND d.repository_id = f.repository_id AND d.id = f.directory_id
 RETURNING old.state, d.device, f.inode, f.links
 
+-- name: orphans
+SELECT f.id
+  FROM files f LEFT JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+ WHERE f.repository_id = %s AND f.state = 0 AND (d.id IS NULL OR d.state = 1) LIMIT %s
+
 -- name: count_present
 SELECT count(*) FROM files WHERE repository_id = %s AND state = 0
 

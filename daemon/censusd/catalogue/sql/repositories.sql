@@ -34,6 +34,9 @@ UPDATE repositories SET change_number = change_number + 1 WHERE id = %s AND leas
 -- name: begin_unfenced_write
 UPDATE repositories SET change_number = change_number + 1 WHERE id = %s RETURNING change_number
 
+-- name: lock
+SELECT FROM repositories WHERE id = %s FOR NO KEY UPDATE
+
 -- name: notify
 SELECT pg_notify('censusd_changes', json_build_object('repository', %s::text, 'change_number', %s::bigint)::text)
 

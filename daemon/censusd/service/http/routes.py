@@ -186,9 +186,19 @@ def _deep_scan(call: Call) -> dict[str, Any]:
     return call.controls.deep_scan(call.place.get("name"), path, wait=_wait(given), given_up=call.given_up)
 
 
+def _rehash(call: Call) -> dict[str, Any]:
+    given = call.arguments
+    path = given.text("path") if "name" in call.place else None
+    return call.controls.rehash(call.place.get("name"), path, wait=_wait(given), given_up=call.given_up)
+
+
 def _retry(call: Call) -> dict[str, Any]:
     path = call.arguments.text("path") if "name" in call.place else None
     return call.controls.retry(call.place.get("name"), path)
+
+
+def _accept(call: Call) -> dict[str, Any]:
+    return call.controls.accept(call.place["name"], call.arguments.text("path"))
 
 
 def _wait(given: Arguments) -> float | None:
@@ -216,6 +226,9 @@ ROUTES: Final = (
     Route("POST", "/v1/repositories/{name}/release", _release, "let held deletions through", ("wait", "timeout")),
     Route("POST", "/v1/deep-scan", _deep_scan, "look into every file now", ("wait", "timeout")),
     Route("POST", "/v1/repositories/{name}/deep-scan", _deep_scan, "look into files now", ("path", "wait", "timeout")),
+    Route("POST", "/v1/rehash", _rehash, "read everything again, and compare", ("wait", "timeout")),
+    Route("POST", "/v1/repositories/{name}/rehash", _rehash, "read again, and compare", ("path", "wait", "timeout")),
+    Route("POST", "/v1/repositories/{name}/accept", _accept, "take corrupt files for what they should be", ("path",)),
     Route("POST", "/v1/retry", _retry, "try every file again that could not be read"),
     Route("POST", "/v1/repositories/{name}/retry", _retry, "try files again that could not be read", ("path",)),
     Route("POST", "/v1/reload", lambda call: call.controls.reload(), "read the configuration again"),
