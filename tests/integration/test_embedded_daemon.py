@@ -8,6 +8,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from censusd.catalogue.embedded import EmbeddedServer
 from censusd.catalogue.embedded_cluster import Cluster
 from censusd.config import load
@@ -38,9 +40,15 @@ def kill_server(cluster: Cluster) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-def stopped_at_once(daemon: DaemonProcess) -> bool:
+def server_processes(cluster: Cluster) -> list[int]:
+    """PostgreSQL's first process, and all that it has begun."""
+    postmaster = int((cluster.path / "postmaster.pid").read_text().split()[0])
+    return [postmaster, *map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
+
+
+def stopped_within(daemon: DaemonProcess, seconds: float) -> bool:
     began = time.monotonic()
-    return daemon.stop() == 0 and time.monotonic() - began < _AT_ONCE
+    return daemon.stop() == 0 and time.monotonic() - began < seconds
 
 
 def test_a_start_that_waits_for_recovery_says_so_and_can_be_stopped(shared_path: Path) -> None:
@@ -53,11 +61,46 @@ def test_a_start_that_waits_for_recovery_says_so_and_can_be_stopped(shared_path:
         assert daemon.notifications is not None
         daemon.notifications.wait_for(lambda message: message.startswith("STATUS=") and "PostgreSQL" in message)
         until(lambda: cluster.state() == "starting", "it does not recover")
-        assert stopped_at_once(daemon)
+        assert stopped_within(daemon, _AT_ONCE)
         assert "STOPPING=1" in daemon.notifications.messages
         assert "READY=1" not in daemon.notifications.messages
     finally:
         daemon.__exit__(None, None, None)
+
+
+@pytest.mark.slow
+def test_a_daemon_whose_database_recovers_can_be_stopped(shared_path: Path) -> None:
+    (shared_path / "tree").mkdir()
+    daemon = DaemonProcess(shared_path, "", f'[[repository]]\nname = "tree"\npath = "{shared_path}/tree"\n')
+    with daemon, EmbeddedServer.start(shared_path / "state", settings=FAST) as server:
+        daemon.sync("tree")
+        cluster = server.cluster
+        server.close()
+        recover_for_ever(cluster)
+        kill_server(cluster)
+        until(lambda: cluster.state() == "starting", "it was not started again")
+        assert stopped_within(daemon, _AT_ONCE)
+        assert "Traceback" not in daemon.log_text()
+
+
+@pytest.mark.slow
+def test_a_daemon_whose_database_hangs_can_be_stopped(shared_path: Path) -> None:
+    (shared_path / "tree").mkdir()
+    with EmbeddedServer.start(shared_path / "server", settings=FAST) as server:
+        daemon = DaemonProcess(
+            shared_path, server.conninfo, f'[[repository]]\nname = "tree"\npath = "{shared_path}/tree"\n'
+        )
+        with daemon:
+            daemon.sync("tree")
+            processes = server_processes(server.cluster)
+            try:
+                for process in processes:
+                    os.kill(process, signal.SIGSTOP)
+                until(lambda: "did not answer" in daemon.ctl("status").stdout, "nobody waits for it")
+                assert stopped_within(daemon, 30.0)
+            finally:
+                for process in processes:
+                    os.kill(process, signal.SIGCONT)
 
 
 def test_a_server_that_dies_while_the_daemon_starts_is_started_again(shared_path: Path) -> None:

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from censusd.catalogue.connection import Catalogue, PoolSettings
-from censusd.errors import CatalogueError, CensusError
+from censusd.errors import CatalogueError, CatalogueUnavailableError, CensusError
 from censusd.sync import reconciler
 from censusd.sync.standing import Phase
 from tests.tools.living import DEADLINE, LivingLibrary
@@ -170,3 +170,24 @@ def test_a_database_and_a_root_that_go_away_together(
     assert library.first_pass.wait(DEADLINE), library.worker.why
     library.sync()
     library.check()
+
+
+def test_who_waits_for_a_database_that_hangs_can_be_released(catalogue: Catalogue) -> None:
+    waiting, failures = threading.Event(), list[Exception]()
+
+    def wait() -> None:
+        try:
+            with catalogue.transaction() as cursor:
+                waiting.set()
+                cursor.execute("SELECT pg_sleep(600)")
+        except CatalogueUnavailableError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    waiting.wait()
+    catalogue.break_off()
+    thread.join(DEADLINE)
+    assert len(failures) == 1
+    with pytest.raises(CatalogueUnavailableError), catalogue.transaction():
+        pass

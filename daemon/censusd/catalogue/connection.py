@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
@@ -84,6 +88,17 @@ class Catalogue:
         """Close every connection. May be called twice."""
         self._pool.close(timeout=5.0)
 
+    def break_off(self) -> None:
+        """Release whoever waits for the database, in whichever thread, and let nobody wait for it again.
+
+        For the end of a process whose database does not answer: nothing else ends a wait for an answer.
+        """
+        self._pool.close(timeout=0.0)
+        for connection in self._attempts.connections():
+            # By a descriptor of its own, because the connection closes the other one.
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
     def resize(self, settings: PoolSettings) -> None:
         """Keep another number of connections from now on."""
         self._pool.resize(settings.smallest, settings.largest)
@@ -140,7 +155,7 @@ class Catalogue:
 
 
 class _Attempts:
-    """The last attempt to connect.
+    """The last attempt to connect, and the connections that came of all of them.
 
     Attributes:
         failure: why it failed, which the pool keeps to itself; empty if it did not.
@@ -148,6 +163,19 @@ class _Attempts:
 
     def __init__(self) -> None:
         self.failure = ""
+        self._lock = threading.Lock()
+        self._made: WeakSet[psycopg.Connection[tuple[Any, ...]]] = WeakSet()
+
+    def succeeded(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        """There is a connection."""
+        self.failure = ""
+        with self._lock:
+            self._made.add(connection)
+
+    def connections(self) -> list[psycopg.Connection[tuple[Any, ...]]]:
+        """Those that there still are."""
+        with self._lock:
+            return list(self._made)
 
 
 def _connection_class(attempts: _Attempts) -> type[psycopg.Connection[tuple[Any, ...]]]:
@@ -161,7 +189,7 @@ def _connection_class(attempts: _Attempts) -> type[psycopg.Connection[tuple[Any,
             except psycopg.OperationalError as error:
                 attempts.failure = _reason(error)
                 raise
-            attempts.failure = ""
+            attempts.succeeded(connection)
             return connection
 
     return Connection

@@ -28,7 +28,7 @@ from censusd.service.controls import Controls
 from censusd.service.describing import Describing
 from censusd.service.heartbeat import Heartbeats
 from censusd.service.http import HttpServer
-from censusd.service.patience import once_available
+from censusd.service.patience import break_off_if_silent, once_available
 from censusd.service.schedule import Schedule
 from censusd.service.terms import pace_of, pool_of, scan_rules_of, sites_of, terms_of
 from censusd.sync import ownership
@@ -154,6 +154,10 @@ class Application:
             self.describing.reload(config)
             if not changes:
                 _LOG.info("configuration", change="nothing differs")
+
+    def hurry(self) -> None:
+        """Wait for the database no longer if it does not answer."""
+        break_off_if_silent(self.catalogue)
 
     def describe(self) -> str:
         """One line on how things stand."""

@@ -30,7 +30,7 @@ from censusd.service.collector import Collector
 from censusd.service.controls import Controls
 from censusd.service.heartbeat import Heartbeats
 from censusd.service.http import HttpServer
-from censusd.service.patience import once_available
+from censusd.service.patience import break_off_if_silent, once_available
 from censusd.service.schedule import Schedule
 from censusd.service.terms import pool_of, scan_rules_of, sites_of
 from censusd.service.trees import Place, Trees
@@ -143,6 +143,10 @@ class Assistant:
             for name in now - before:
                 metrics.prepare(name)
             self._reconfigure()
+
+    def hurry(self) -> None:
+        """Wait for the database no longer if it does not answer."""
+        break_off_if_silent(self.catalogue)
 
     def describe(self) -> str:
         """One line on how things stand."""

@@ -1,4 +1,4 @@
-"""Beginning as soon as the database can be had."""
+"""Beginning as soon as the database can be had, and ending without it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Final
 
 import structlog
 
-from censusd.errors import CatalogueUnavailableError
+from censusd.catalogue.connection import Catalogue
+from censusd.errors import CatalogueUnavailableError, CensusError
+from censusd.service.errands import Errands
 
 _LOG: Final = structlog.get_logger("censusd.service")
 _FIRST_RETRY: Final = 0.5
 _LAST_RETRY: Final = 10.0
+_ANSWER_WITHIN: Final = 3.0
 
 
 def once_available(step: Callable[[], None], stopping: threading.Event, tell: Callable[[str], None]) -> bool:
@@ -41,3 +44,17 @@ def once_available(step: Callable[[], None], stopping: threading.Event, tell: Ca
         tell("")
         return True
     return False
+
+
+def break_off_if_silent(catalogue: Catalogue) -> None:
+    """Release whoever waits for a database that does not answer; where it does, let them finish with it."""
+
+    def ask() -> None:
+        with catalogue.transaction() as cursor:
+            cursor.execute("SELECT 1")
+
+    try:
+        Errands("the database", 1).run(ask, _ANSWER_WITHIN)
+    except (TimeoutError, CensusError) as error:
+        _LOG.error("ended without the database", why=str(error) or "it does not answer")
+        catalogue.break_off()

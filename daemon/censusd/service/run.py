@@ -22,6 +22,7 @@ from censusd.service.notify import Notifier
 
 _LOG: Final = structlog.get_logger("censusd.service")
 _ROUND: Final = 0.5
+_HURRY_AFTER: Final = 10.0
 
 Load = Callable[[], Config]
 """Reads the configuration again, from where it came from."""
@@ -44,6 +45,9 @@ class Program(AbstractContextManager["Program"], Protocol):
 
     def reload(self, config: Config) -> None:
         """Apply another configuration; a ``CensusError`` says why it cannot be, and then nothing is."""
+
+    def hurry(self) -> None:
+        """The end takes long: wait no longer for what does not answer. Called in a thread of its own."""
 
     def describe(self) -> str:
         """One line on how things stand."""
@@ -95,6 +99,7 @@ class Daemon:
             # taken for put's second argument, which means nothing.
             signal.signal(number, self._heard.put)  # type: ignore[arg-type]
         self._note_configuration(valid=True)
+        hurry: threading.Timer | None = None
         try:
             with self._make(config, self._ask_for_reload, self._begin) as program:
                 preparing = threading.Thread(target=self._prepare, args=(program,), name="prepare")
@@ -112,12 +117,17 @@ class Daemon:
                     metrics.UP.set(0)
                     _LOG.info("stopping")
                     self._stopping.set()
+                    hurry = threading.Timer(_HURRY_AFTER, program.hurry)
+                    hurry.daemon = True
+                    hurry.start()
                     preparing.join()
         except CancelledError:
             # It was to stop before it had begun.
             if not self._stopping.is_set():
                 raise
         finally:
+            if hurry is not None:
+                hurry.cancel()
             _LOG.info("stopped")
         if self._failure is not None:
             raise self._failure

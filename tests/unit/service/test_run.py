@@ -46,6 +46,9 @@ class Nothing:
     def reload(self, config: Config) -> None:
         pass
 
+    def hurry(self) -> None:
+        pass
+
     def describe(self) -> str:
         return "nothing to do"
 
