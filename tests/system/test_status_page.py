@@ -8,6 +8,7 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,13 @@ import pytest
 
 from censusd import metrics
 from censusd.catalogue.connection import Catalogue
+from censusd.describe.describer import State
 from censusd.service.backlogs import Backlogs
 from tests.tools.control_room import DEADLINE, ControlRoom
+from tests.tools.describing import add, describing, terms
+from tests.tools.library import Library
 from tests.tools.scanning import NEVER_IDLE, RULES, scanning, site
+from tests.tools.vision_server import Model, VisionServer
 from tests.tools.waiting import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -135,6 +140,27 @@ def test_the_page_shows_what_the_deep_scan_does(room: ControlRoom, browser: Brow
     assert re.search(r"Deep scan .* To be read 1 file .* At work on 0 files Given up 1 file", text)
     assert re.search(r"Deep-scanned (–|all|[\d.]+ %)", text)
     assert re.search(r"Files whose content cannot be read .* photos: broken it &lt;b&gt;bites 3 given up", text)
+    assert browser.console == []
+
+
+def test_the_page_shows_how_describing_pictures_stands(room: ControlRoom, browser: Browser, library: Library) -> None:
+    room.overview["describe"] = {"state": "off"}
+    assert re.search(r'<section id="describe-section"[^>]* hidden', browser.dom())
+    add(library, 1, 2)
+    with ExitStack() as stack:
+        with VisionServer(Model()) as server:
+            by = terms(library, server=server, model="a <b>model")
+            describer = stack.enter_context(describing(library.repository.catalogue, by))
+            until(lambda: describer.status()["described"] == 2)
+            room.overview["describe"] = describer.status()
+            text = text_of_page(browser.dom())
+        said = r"a &lt;b&gt;model http\S+ nothing to do Described 2 pictures Given up 0 pictures Skipped 0 pictures"
+        assert re.search(said, text)
+        add(library, 3)
+        until(lambda: describer.state is State.AWAY)
+        room.overview["describe"] = describer.status()
+        text = text_of_page(browser.dom())
+    assert re.search(r"server away Described 2 pictures .* http://127\.0\.0\.1:\d+ cannot be reached", text)
     assert browser.console == []
 
 

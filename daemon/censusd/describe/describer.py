@@ -277,6 +277,7 @@ class Describer:
             if self.state is State.WORKING and described:
                 seconds = round(time.monotonic() - began, 1)
                 _LOG.info("described", pictures=described, seconds=seconds, model=self._terms.rules.model)
+                self._next_count = 0.0
             self._stretch = (0, time.monotonic())
             _LOG.debug("describing", state=str(state), why=why or None, was=str(self.state))
         self.state, self.why = state, why

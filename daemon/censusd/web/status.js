@@ -106,6 +106,19 @@ const deepScan = (d) =>
       fact("Given up", count(d.given_up, "file", "files"))),
     d.fault ? element("ul", { className: "notes" }, element("li", {}, visible(d.fault))) : null);
 
+const describing = (d) => {
+  const away = d.breaker !== "closed";
+  return element("article", { className: "card", level: away ? "warning" : d.state === "working" ? "busy" : "idle" },
+    element("div", { className: "title" }, element("span", {}, visible(d.model)),
+      element("span", { className: "path" }, visible(d.server)), element("span", { className: "pill" }, d.state)),
+    d.why && !away ? element("p", { className: "quiet" }, visible(d.why)) : null,
+    element("dl", { className: "facts" },
+      fact("Described", count(d.described, "picture", "pictures")),
+      fact("Given up", count(d.given_up, "picture", "pictures")),
+      fact("Skipped", count(d.skipped, "picture", "pictures"))),
+    away ? element("ul", { className: "notes" }, element("li", {}, visible(d.server_trouble))) : null);
+};
+
 const repository = (r) => {
   const t = r.totals, [tier, covered] = watch(r.watch), label = r.state === "held" ? "held" : r.phase;
   const hidden = t ? [[t.missing, "missing"], [t.ignored, "ignored"]].filter(([n]) => n) : [];
@@ -191,6 +204,9 @@ const showStatus = (status) => {
   const deep = status.deep_scan;
   document.getElementById("deep-section").hidden = !deep;
   if (deep) write("deep", deep, () => [deepScan(deep)]);
+  const describes = status.describe && status.describe.state !== "off";
+  document.getElementById("describe-section").hidden = !describes;
+  if (describes) write("describe", status.describe, () => [describing(status.describe)]);
   return now;
 };
 
