@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from censusd.catalogue import files
 from censusd.catalogue.connection import Catalogue
 from censusd.model import Scope, Trigger
 from tests.tools.library import Library, disk
 from tests.tools.living import LivingLibrary, living
+from tests.tools.waiting import until
+
+NO_INODE = -(1 << 63)
 
 
 @pytest.fixture
@@ -34,6 +39,16 @@ def test_content_written_under_one_name(linked: Library) -> None:
     assert linked.records() == disk(linked.root)
     known = linked.query("SELECT file_path, content_hash, scan_phase FROM file_records ORDER BY 1")
     assert known == [("a/one", None, 0), ("a/two", None, 0), ("b/other", "00", 1), ("b/three", None, 0)]
+
+
+def test_content_stored_under_one_name_without_a_trace(linked: Library) -> None:
+    """As into a mapped page that is dirty already: no time changes, and only one name is reported."""
+    linked.deep_scanned()
+    assert linked.names("a", "one", written=True).counts.updated == 3
+    assert linked.query("SELECT file_path FROM file_records WHERE scan_phase = 1") == [("b/other",)]
+    linked.deep_scanned()
+    scope = Scope(names={"a": {"one": True, "two": True}, "b": {"three": True}})
+    assert linked.reconcile(scope, Trigger.REALTIME).counts.updated == 3
 
 
 def test_names_made_renamed_and_removed(linked: Library) -> None:
@@ -83,6 +98,40 @@ def test_a_file_that_comes_back_with_another_of_its_names(library: Library) -> N
     library.reconcile()
     assert library.records() == disk(library.root)
     assert library.ids()["a/one"] == ids["a/one"]
+
+
+@pytest.mark.parametrize("watch", ["auto", "off"])
+def test_a_file_written_under_a_name_outside(tmp_path: Path, catalogue: Catalogue, watch: str) -> None:
+    library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies")
+    library.terms = replace(library.terms, watch=replace(library.terms.watch, wanted=watch, poll_interval=0.2))
+    outside, inside = tmp_path / "outside", library.root / "d/inside"
+    inside.parent.mkdir()
+    inside.write_text("x")
+    os.link(inside, outside)
+    os.link(inside, library.root / "another")
+    with living(library):
+        until(lambda: library.query("SELECT DISTINCT links FROM files") == [(3,)])
+        outside.write_text("something longer")
+        until(lambda: {stat[0] for stat in library.records().values()} == {16})
+        library.check()
+        outside.unlink()
+        until(lambda: library.query("SELECT DISTINCT links FROM files") == [(2,)])
+
+
+def test_only_files_with_names_elsewhere_are_looked_at(linked: Library, tmp_path: Path) -> None:
+    """Where every name is watched, nothing has to be looked for."""
+    with linked.repository.catalogue.transaction() as cursor:
+        assert files.linked_elsewhere(cursor, linked.repository.id, NO_INODE, 10) == []
+    for number in range(5):
+        os.link(linked.write(f"{number}"), tmp_path / f"outside {number}")
+    os.link(linked.root / "a/one", tmp_path / "outside")
+    linked.reconcile()
+    found, after = [], NO_INODE
+    with linked.repository.catalogue.transaction() as cursor:
+        while page := files.linked_elsewhere(cursor, linked.repository.id, after, 2):
+            found += [(directory, name) for _, directory, name in page]
+            after = page[-1][0]
+    assert sorted(found) == [*(("", f"{n}") for n in range(5)), ("a", "one"), ("a", "two"), ("b", "three")]
 
 
 def test_a_directory_full_of_links_is_deleted(tmp_path: Path, catalogue: Catalogue) -> None:

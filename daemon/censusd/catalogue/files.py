@@ -103,6 +103,15 @@ def linked(
     return cursor.fetchall()
 
 
+def linked_elsewhere(cursor: Cursor, repository_id: UUID, after: int, most: int) -> list[tuple[int, str, str]]:
+    """The present rows of files that have more names than are on record: ``(inode, directory path, name)``.
+
+    About ``most`` rows with inode numbers greater than ``after``, in order; all of one number, or none.
+    """
+    cursor.execute(_SQL.linked_elsewhere, {"repository": repository_id, "after": after, "most": most})
+    return cursor.fetchall()
+
+
 def places(cursor: Cursor, repository_id: UUID, ids: Sequence[int]) -> list[tuple[int, str, str]]:
     """Where the given rows that are not missing are now: ``(id, directory path, name)``."""
     cursor.execute(_SQL.places, (repository_id, list(ids)))

@@ -80,7 +80,10 @@ class RepositorySettings(Table):
         percentage("0%", "50%"), "10%", "By how much an interval is varied at random, so that not all begin at once."
     )
     poll_interval: float = setting(
-        duration("1s", "24h"), "5min", "How often to look where there are no events (see watch)."
+        duration("1s", "24h"),
+        "5min",
+        "How often to look where there are no events (see watch), and at files that have other names (hard links) "
+        "outside the repository, or where it is ignored.",
     )
     marker: str = setting(
         relative_path_or_empty(),

@@ -30,6 +30,7 @@ _LOG: Final = structlog.get_logger("censusd.sync")
 _TICK: Final = 1.0
 _ROOT_EVERY: Final = 2.0
 _MOST_ROUNDS: Final = 10
+_REST_PER_LOOK: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Duty:
         self._look_at_root = 0.0
         self._in_doubt = threading.Event()
         self._next_poll: float | None = None
+        self._look_at_linked_at: float | None = None
         self._calendar = Calendar()
         self.upkeep = Upkeep(
             repository,
@@ -152,6 +154,8 @@ class Duty:
             self._complete_pass(Trigger.RECONCILIATION)
         elif self.upkeep.look_again_at is not None and time.monotonic() >= self.upkeep.look_again_at:
             self.upkeep.look_again()
+        elif self._look_at_linked_at is not None and time.monotonic() >= self._look_at_linked_at:
+            self._look_at_linked()
         else:
             self._look_around()
             due = self._dirty_set.next_due()
@@ -183,8 +187,19 @@ class Duty:
         watching = upkeep.watching
         polls = watching is not None and watching.polls
         self._next_poll = time.monotonic() + self._terms.watch.poll_interval if polls else None
+        # Whoever polls looks at every name anyway.
+        self._look_at_linked_at = None if polls else time.monotonic() + self._terms.watch.poll_interval
         self._calls.passed(operation)
         return operation
+
+    def _look_at_linked(self) -> None:
+        """Look at some files with names that nobody watches, for a small share of the time at most."""
+        began = time.monotonic()
+        is_all = self.upkeep.look_at_linked()
+        rest = _REST_PER_LOOK * (time.monotonic() - began)
+        if is_all:
+            rest = max(rest, self._terms.watch.poll_interval)
+        self._look_at_linked_at = time.monotonic() + rest
 
     def _realtime(self, take: Callable[[], Scope]) -> SyncOperation | None:
         """Look at what was reported; if that is everything, a complete pass is owed instead."""
@@ -320,7 +335,7 @@ class Duty:
         self.upkeep.forget_root()
         self._standing.say(Phase.OFFLINE, reason)
         self._owed = None
-        self._next_poll = None
+        self._next_poll = self._look_at_linked_at = None
         self.end()
         try:
             self.upkeep.set_state(RepositoryState.OFFLINE, reason)

@@ -40,6 +40,7 @@ class Looks:
         self._names: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         self._directories: set[str] = set()
         self._asked: Counter[tuple[str, str]] = Counter()
+        self._written: set[tuple[str, str]] = set()
         self._listed: set[str] = set()
         self.waiting = 0
         self.subtrees: set[str] = set()
@@ -48,6 +49,7 @@ class Looks:
         """Take everything in ``scope``."""
         for directory, names in scope.names.items():
             self._names[directory].update(names)
+            self._written.update((directory, name) for name, closed in names.items() if closed)
             if self._ignore_file and self._ignore_file in names:
                 self.subtrees.add(directory)
         self._directories.update(scope.directories)
@@ -64,11 +66,16 @@ class Looks:
         """Look at what a batch could not settle: places without a row, and other names of files that have several."""
         for path in plan.unresolved:
             self.ask_parent(path)
-        for directory, name in plan.linked:
+        for directory, name, written in plan.linked:
+            if written and (directory, name) in self._written:
+                # It is what led to the other names.
+                continue
             if self._asked[directory, name] < _MOST_ASKED:
                 self._asked[directory, name] += 1
-                self._names[directory].setdefault(name, False)
+                self._names[directory][name] = self._names[directory].get(name, False) or written
                 self.waiting += 1
+                if written:
+                    self._written.add((directory, name))
 
     def run(self, run: Run, *, is_all: bool = True) -> None:
         """Look until nothing is left but subtrees to walk.

@@ -32,7 +32,8 @@ class Plan:
         arrived: paths of directories that are new here, to be walked by whoever does not walk anyway.
         revisited: directories that were looked at by name and are there as before, and whether they were troubled.
         unresolved: paths that have no row, because the tree changed while it was walked.
-        linked: ``(directory, name)`` of files that changed under another of their names.
+        linked: ``(directory, name, written)`` of files that changed under another of their names, and whether their
+            content was written there.
         counts: what the batch saw and does.
     """
 
@@ -51,7 +52,7 @@ class Plan:
     arrived: list[str] = field(default_factory=list)
     revisited: list[tuple[str, bool]] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
-    linked: list[tuple[str, str]] = field(default_factory=list)
+    linked: list[tuple[str, str, bool]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
     def __bool__(self) -> bool:

@@ -146,7 +146,7 @@ class Survey:
         plan.undigested += left
         for number in left & seen_before_they_left:
             self.digests.pop(number, None)
-        plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files)
+        plan.linked = links.other_names(cursor, self._repository_id, plan, compared, self.absent_files, rewritten)
 
     def _read_in_slices(self, plan: Plan, listed: Listed) -> None:
         """Leave a directory to whoever compares its files, or its rows, some at a time."""

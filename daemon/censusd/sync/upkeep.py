@@ -27,6 +27,7 @@ from censusd.model import (
 )
 from censusd.sync import reporting
 from censusd.sync.context import Repository, Rules
+from censusd.sync.links import Elsewhere
 from censusd.sync.reconciler import Hooks, Options, Reconciler
 from censusd.sync.roots import RecordedRoot
 from censusd.sync.watching import Watching, WatchRules
@@ -105,6 +106,7 @@ class Upkeep:
         self._hooks = hooks
         self._on_root_changed = on_root_changed
         self._on_overflow = on_overflow
+        self._elsewhere = Elsewhere(repository)
         self._said = 0.0
         self._recorded_root: RecordedRoot | None = None
         self._decision: TierDecision | None = None
@@ -247,6 +249,20 @@ class Upkeep:
             reporting.settled(self.repository.rules.name, operation)
         self._plan_another_look()
         return operation
+
+    def look_at_linked(self) -> bool:
+        """Look at some files that may have been written under a name that nobody watches. Says whether that was all.
+
+        Raises:
+            CensusError: as for ``Reconciler.reconcile``.
+        """
+        scope = self._elsewhere.next()
+        if not scope:
+            return True
+        operation = Reconciler(self.repository, self._alone()).reconcile(scope, Trigger.REALTIME)
+        if operation.id:
+            reporting.settled(self.repository.rules.name, operation)
+        return False
 
     def distrust_watch(self, reason: str) -> None:
         """Something was missed: until a complete pass has ended, what the watch reports is not all."""
