@@ -110,7 +110,10 @@ def read_request(connection: socket.socket, deadline: float) -> Request:
     length = _body_length(headers)
     body = bytes(data[end + 4 :])
     if length > len(body) and headers.get("expect", "").lower() == "100-continue":
-        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except OSError as error:
+            raise GoneError(str(error)) from error
     while len(body) < length:
         body += _receive(connection, deadline)
     # Bytes that a client should have percent-encoded mean what they would have meant then.

@@ -215,3 +215,12 @@ def test_a_response_says_that_it_is_the_last(pair: Pair, body: bool) -> None:
         assert b"Content-Length: %d\r\n" % len(content) in lines
     else:
         assert content == b""
+
+
+def test_a_client_that_is_gone_before_it_is_told_to_continue() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            theirs.sendall(b"POST /v1/scan HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        with pytest.raises(GoneError):
+            read_request(ours, time.monotonic() + 5.0)
