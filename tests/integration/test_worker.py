@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from censusd.config import load
+from censusd.config import Config, load
 from censusd.errors import CensusError
 from censusd.service.assistant import Assistant
 from tests.tools.daemon import DEADLINE, DaemonProcess
@@ -343,3 +343,44 @@ def test_a_worker_waits_for_the_database(library: Library, place: Path, database
         finally:
             process.stop()
             connection.execute("DROP DATABASE not_there_yet_either WITH (FORCE)")
+
+
+class Paused(Assistant):
+    """A worker that pauses when it has looked at everything, before it begins."""
+
+    def __init__(self, config: Config) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        super().__init__(config, lambda: None)
+
+    def _outdated(self) -> dict[str, str]:
+        found = super()._outdated()
+        self.reached.set()
+        self.go_on.wait()
+        return found
+
+
+def test_a_reload_in_the_middle_of_the_start_is_looked_at_too(library: Library, place: Path, database: str) -> None:
+    fill(library, 1)
+    (place / "fotos").mkdir()
+    file, refusals = place / "censusd.toml", list[str]()
+
+    def configured(root: Path, name: str) -> Config:
+        file.write_text('[http]\nlisten = ""\n' + configuration(root, name=name))
+        return load([file], {"CENSUSD_DATABASE": database, "STATE_DIRECTORY": str(place)})
+
+    def prepare() -> None:
+        try:
+            assistant.prepare(threading.Event())
+        except CensusError as error:
+            refusals.append(str(error))
+
+    with Paused(configured(library.root, "library")) as assistant:
+        starting = threading.Thread(target=prepare)
+        starting.start()
+        assistant.reached.wait()
+        assistant.reload(configured(place / "fotos", "fotos"))
+        assistant.go_on.set()
+        starting.join()
+        assert not assistant._prepared
+    assert len(refusals) == 1
+    assert "fotos is not in the catalogue" in refusals[0]

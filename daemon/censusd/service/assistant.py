@@ -98,22 +98,33 @@ class Assistant:
             CensusError: the catalogue is another version's; a repository is not in it; a tree is not the repository.
         """
 
+        seen = self._config
+
         def step() -> None:
+            nonlocal seen
+            seen = self._config
             migrations.check(self.catalogue)
-            self._trees.accept(_places(self._config), stopping.is_set)
+            self._trees.accept(_places(seen), stopping.is_set)
             self._cover(self._trees.covered())
-            self._extractors = _extractors(self._config, stopping)
+            self._extractors = _extractors(seen, stopping)
             for name, why in self._outdated().items():
                 raise CensusError(f"{name} is not for this version: {why}")
 
-        if once_available(step, stopping, self._tell):
-            for site in sites_of(self._config):
-                metrics.prepare(site.name)
-            self._scanner = self._start_scanner()
-            self.schedule.every(_LOOK_EVERY, "look around", self._look_around)
-            self.schedule.every(_COLLECT_EVERY, "collect", self._collect)
-            self._prepared = True
-            _LOG.info("at work", repositories=[site.name for site in sites_of(self._config)])
+        while not self._prepared and once_available(step, stopping, self._tell):
+            with self._changing:
+                # What a reload has brought meanwhile has to be looked at first.
+                if seen is self._config:
+                    self._begin()
+
+    def _begin(self) -> None:
+        names = [site.name for site in sites_of(self._config)]
+        for name in names:
+            metrics.prepare(name)
+        self._scanner = self._start_scanner()
+        self.schedule.every(_LOOK_EVERY, "look around", self._look_around)
+        self.schedule.every(_COLLECT_EVERY, "collect", self._collect)
+        self._prepared = True
+        _LOG.info("at work", repositories=names)
 
     def reload(self, config: Config) -> None:
         """Apply what differs, and nothing else.
@@ -122,16 +133,16 @@ class Assistant:
             CensusError: a tree is not the repository, for instance; everything stays as it was.
         """
         _check(config)
-        changes = differences(self._config, config)
-        covered = self._covered
-        if self._prepared:
-            self._trees.accept(_places(config))
-            covered = self._trees.covered()
-        for change in changes:
-            _LOG.info("configuration", change=str(change))
-            if change.restart_keys:
-                _LOG.warning("takes effect when the worker is started again", keys=list(change.restart_keys))
         with self._changing:
+            changes = differences(self._config, config)
+            covered = self._covered
+            if self._prepared:
+                self._trees.accept(_places(config))
+                covered = self._trees.covered()
+            for change in changes:
+                _LOG.info("configuration", change=str(change))
+                if change.restart_keys:
+                    _LOG.warning("takes effect when the worker is started again", keys=list(change.restart_keys))
             before, self._config = {site.name for site in self._sites().values()}, config
             log.set_up(config.daemon.log_level, config.daemon.log_format)
             self.catalogue.resize(pool_of(config.database))
