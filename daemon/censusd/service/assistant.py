@@ -97,7 +97,6 @@ class Assistant:
         Raises:
             CensusError: the catalogue is another version's; a repository is not in it; a tree is not the repository.
         """
-
         seen = self._config
 
         def step() -> None:
