@@ -279,11 +279,6 @@ class Assistant:
     def _collect(self) -> None:
         self._collector.collect()
         self._backlogs.count()
-        try:
-            with self.catalogue.transaction():
-                metrics.DATABASE_UP.set(1)
-        except CatalogueError:
-            metrics.DATABASE_UP.set(0)
 
     def _serve(self, stack: ExitStack, request_reload: Callable[[], None]) -> None:
         http = self._config.http

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
+from weakref import ref
 
 from censusd import metrics
 from censusd.catalogue import deep_queue, directories, files, rehash, repositories
@@ -68,7 +69,7 @@ class Collector:
         self._heartbeats = heartbeats
         self._queues = queues
         self.totals: dict[str, Totals] = {}
-        self._counted: dict[str, tuple[Watching, int, int]] = {}
+        self._counted: dict[str, tuple[ref[Watching], int, int]] = {}
         self._owned: set[str] = set()
 
     def passed(self, name: str) -> None:
@@ -91,6 +92,9 @@ class Collector:
         for worker in self._workers().values():
             self._watch(worker)
         try:
+            # Also where there is nothing to count, as in a standby.
+            with self._catalogue.transaction() as cursor:
+                cursor.execute("SELECT 1")
             for worker in self._workers().values():
                 self._count(worker)
             metrics.DATABASE_UP.set(1)
@@ -128,11 +132,11 @@ class Collector:
             return
         # A watch counts from zero whenever it is set up anew; the metrics only grow.
         known, events, overflows = self._counted.get(name, (None, 0, 0))
-        if known is not watching:
+        if known is None or known() is not watching:
             events = overflows = 0
         metrics.EVENTS.labels(name).inc(stats.events - events)
         metrics.OVERFLOWS.labels(name).inc(stats.overflows - overflows)
-        self._counted[name] = (watching, stats.events, stats.overflows)
+        self._counted[name] = (ref(watching), stats.events, stats.overflows)
 
     def _count(self, worker: Worker) -> None:
         """Count rows, if there may be others than the last time, and for a small share of the time at most."""
