@@ -174,3 +174,33 @@ def test_the_server(
 ) -> None:
     arena = Arena(place, server_of_ones_own.conninfo, trial, request.node.user_properties)
     arena.run(f"PostgreSQL {name}", lambda arena: what(arena, server_of_ones_own))
+
+
+@trials(seeds=1)
+def test_away_for_long(arena: Arena, proxy: Proxy) -> None:
+    """However much happens, what is to be looked at collapses into directories, and memory stays as it is."""
+    directories, files, rounds = (40, 500, 3) if arena.trial.long else (20, 100, 2)
+
+    @contextmanager
+    def away(arena: Arena) -> Iterator[None]:
+        before = memory(arena)
+        with proxy.while_it_is(Mode.REFUSING):
+            for number in range(rounds):
+                for directory in range(directories):
+                    place = arena.root / f"bulk {directory}"
+                    place.mkdir(exist_ok=True)
+                    for file in range(files):
+                        (place / f"{file}").write_text(f"{number} {directory} {file}")
+            yield
+            grown = max(0, memory(arena) - before)
+        arena.note = f"{directories * files * rounds:,} writes, daemon {before >> 20} MiB and {grown >> 20} MiB more"
+        assert grown < 24 << 20
+
+    arena.run("PostgreSQL is away while much is written", away)
+
+
+def memory(arena: Arena) -> int:
+    """Bytes that the daemon has in memory."""
+    assert arena.daemon.process is not None
+    status = Path(f"/proc/{arena.daemon.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) << 10
