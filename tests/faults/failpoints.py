@@ -1,4 +1,4 @@
-"""censusd with points at which it, or a process that it depends on, can be killed: ``python failpoints.py run ...``.
+"""censusd with points at which it, or what it depends on, can be killed or stopped: ``python failpoints.py run ...``.
 
 Points are named after where they are: before and after every commit, after the function whose transaction it is; and
 before and after some other functions and system calls that change something for good. What is to be done is in the
@@ -56,7 +56,8 @@ class Plan:
         fired: a page of zeros, which has something in it once it has happened, which it does once.
         point: where; empty: nowhere.
         nth: at which passing, in each process.
-        target: what is killed: ``self``, or the ``keeper`` of the private PostgreSQL, or its ``postmaster``.
+        signal: what is sent, SIGKILL if nothing else is said.
+        target: who gets it: ``self``, or the ``keeper`` of the private PostgreSQL, or its ``postmaster``.
         cluster: PostgreSQL's data directory, for those.
     """
 
@@ -64,6 +65,7 @@ class Plan:
     fired: str
     point: str = ""
     nth: int = 1
+    signal: int = signal.SIGKILL
     target: str = "self"
     cluster: str = ""
 
@@ -94,11 +96,12 @@ class Failpoints:
     def _kill(self) -> None:
         if self._plan.target == "self":
             # The one call of its kind that worker processes are left.
-            signal.pthread_kill(threading.get_ident(), signal.SIGKILL)
+            signal.pthread_kill(threading.get_ident(), self._plan.signal)
+            return
         postmaster = int(Path(self._plan.cluster, "postmaster.pid").read_text().split()[0])
         stat = Path(f"/proc/{postmaster}/stat").read_text()
         keeper = int(stat.rpartition(")")[2].split()[1])
-        os.kill(postmaster if self._plan.target == "postmaster" else keeper, signal.SIGKILL)
+        os.kill(postmaster if self._plan.target == "postmaster" else keeper, self._plan.signal)
 
 
 def wrap(where: str, points: Failpoints) -> None:

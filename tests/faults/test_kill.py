@@ -79,7 +79,7 @@ class Sweep:
     def arm(self, point: str = "", nth: int = 1) -> None:
         """Choose where it is to happen in daemons that are started from now on."""
         self._fired.write_bytes(bytes(4096))
-        plan = Plan(str(self._log), str(self._fired), point, nth, self._target, self._cluster)
+        plan = Plan(str(self._log), str(self._fired), point, nth, target=self._target, cluster=self._cluster)
         self.daemon.environment = failpoints.environment(plan)
 
     def points(self) -> Counter[str]:

@@ -33,12 +33,15 @@ class PoolSettings:
         largest: the most connections open at once.
         timeout: seconds to wait for a connection.
         statement_timeout: seconds after which the server gives a statement up.
+        idle_timeout: seconds after which the server gives a transaction up in which nothing is asked of it. What an
+            owner has locked that was put to sleep would otherwise be locked for as long as it sleeps.
     """
 
     smallest: int = 1
     largest: int = 8
     timeout: float = 10.0
     statement_timeout: float = 300.0
+    idle_timeout: float = 120.0
 
 
 class Catalogue:
@@ -76,7 +79,8 @@ class Catalogue:
                 "connect_timeout": max(2, round(settings.timeout)),
                 "keepalives_idle": 30,
                 "tcp_user_timeout": 60_000,
-                "options": f"-c statement_timeout={round(settings.statement_timeout * 1000)} -c timezone=UTC",
+                "options": f"-c statement_timeout={round(settings.statement_timeout * 1000)}"
+                f" -c idle_in_transaction_session_timeout={round(settings.idle_timeout * 1000)} -c timezone=UTC",
             },
         )
 

@@ -71,7 +71,7 @@ class Application:
         with ExitStack() as stack:
             self._server = self._embedded(stack, waiting)
             conninfo = config.database.dsn.reveal() if config.database.dsn else self._server_conninfo()
-            self.catalogue = Catalogue(conninfo, pool_of(config.database), metrics.database_error)
+            self.catalogue = Catalogue(conninfo, pool_of(config), metrics.database_error)
             stack.enter_context(self.catalogue)
             stack.callback(self._stop_workers)
             stack.callback(self._stop_scanner)
@@ -145,7 +145,7 @@ class Application:
                 if change.restart_keys:
                     _LOG.warning("takes effect when the daemon is started again", keys=list(change.restart_keys))
             log.set_up(config.daemon.log_level, config.daemon.log_format)
-            self.catalogue.resize(pool_of(config.database))
+            self.catalogue.resize(pool_of(config))
             if not self._prepared:
                 return
             self._change_workers([change for change in changes if change.table == "repository"])

@@ -70,7 +70,7 @@ class Assistant:
         self.fault = ""
         dsn = _check(config)
         with ExitStack() as stack:
-            self.catalogue = Catalogue(dsn.reveal(), pool_of(config.database), metrics.database_error)
+            self.catalogue = Catalogue(dsn.reveal(), pool_of(config), metrics.database_error)
             stack.enter_context(self.catalogue)
             stack.callback(self._stop_scanner)
             self._trees = Trees(self.catalogue)
@@ -144,7 +144,7 @@ class Assistant:
                     _LOG.warning("takes effect when the worker is started again", keys=list(change.restart_keys))
             before, self._config = {site.name for site in self._sites().values()}, config
             log.set_up(config.daemon.log_level, config.daemon.log_format)
-            self.catalogue.resize(pool_of(config.database))
+            self.catalogue.resize(pool_of(config))
             now = self._sites().keys()
             self._away = {name: why for name, why in self._away.items() if name in now}
             self._cover(covered)

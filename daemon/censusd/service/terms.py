@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from censusd.catalogue.connection import PoolSettings
-from censusd.config import Config, DatabaseConfig, DeepScanConfig, RepositoryConfig
+from censusd.config import Config, DeepScanConfig, RepositoryConfig
 from censusd.deepscan.idle import IdleRules
 from censusd.deepscan.scanner import ScanRules
 from censusd.deepscan.sites import SiteRules
@@ -16,6 +17,9 @@ from censusd.sync.context import Rules
 from censusd.sync.interval import Pace
 from censusd.sync.standing import Terms
 from censusd.sync.watching import WatchRules
+
+_SILENT_LEASES: Final = 4
+"""After so many leases without a word an owner's transaction is given up, too: it keeps the next owner waiting."""
 
 
 def terms_of(repository: RepositoryConfig, runtime_directory: Path, owner: str) -> Terms:
@@ -106,11 +110,13 @@ def pace_of(repository: RepositoryConfig) -> Pace:
     )
 
 
-def pool_of(database: DatabaseConfig) -> PoolSettings:
+def pool_of(config: Config) -> PoolSettings:
     """How connections are made and kept."""
+    database = config.database
     return PoolSettings(
         smallest=database.pool_min,
         largest=max(database.pool_min, database.pool_max),
         timeout=database.connect_timeout,
         statement_timeout=database.statement_timeout,
+        idle_timeout=_SILENT_LEASES * max((one.lease_ttl for one in config.repositories), default=30.0),
     )
