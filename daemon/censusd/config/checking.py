@@ -137,12 +137,12 @@ def _once(given: Given, base: Given | None, faults: list[Fault]) -> None:
     for key in _STRATEGIES:
         table = given if base is None or key in given.values or key in given.unfit else base
         for path in dict.fromkeys(table.values.get(key, ())):
-            there = first.setdefault(path, (table, key))
-            here = (table, key) if table is given else there
-            other = there if table is given else (table, key)
-            if there[1] != key and here[0] is given:
-                problem = f"expected each directory in one list; {printable(path)} is in {other[0].key(other[1])}, too"
-                faults.append(Fault(given.files[here[1]], given.key(here[1]), problem))
+            other_table, other = first.setdefault(path, (table, key))
+            if other == key or not (table is given or other_table is given):
+                continue
+            mine, theirs = (key, other_table.key(other)) if table is given else (other, table.key(key))
+            problem = f"expected each directory in one list; {printable(path)} is in {theirs}, too"
+            faults.append(Fault(given.files[mine], given.key(mine), problem))
 
 
 def _roots(
