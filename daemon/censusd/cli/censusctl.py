@@ -6,7 +6,6 @@ import argparse
 import io
 import json
 import os
-import re
 import shutil
 import signal
 import sys
@@ -15,25 +14,15 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from censusd import __version__
-from censusd.cli import deep_reports, reports
+from censusd.cli import arguments, copies, deep_reports, reports
+from censusd.cli.arguments import Place
 from censusd.cli.client import SOCKET_VARIABLE, Client, ClientError, find_socket
 from censusd.cli.tables import visible
 from censusd.filesystem.names import text_of_native
 
 _OK, _FAILED, _MISUSED = 0, 1, 2
 _NOT_MEANT: Final = frozenset({400, 404})
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|h|d)?")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
-_LONGEST_WAIT: Final = 7 * 86400.0
 _PAGE: Final = 10_000
-
-
-class Place(NamedTuple):
-    """What a command is about: a repository, a path in it, or a path on disk whose repository is to be found."""
-
-    repository: str | None
-    path: str | None
 
 
 class Session(NamedTuple):
@@ -219,6 +208,34 @@ def _located(session: Session) -> Place:
     return Place(answer["repository"], answer["path"])
 
 
+def _duplicates(session: Session) -> int:
+    place, options = _located(session), session.options
+    path = ("v1", "repositories", place.repository, "duplicates") if place.repository else ("v1", "duplicates")
+    answer = session.client.get(*path, path=place.path, limit=options.number)
+    session.put(answer, lambda: copies.duplicates(answer, several=place.repository is None))
+    return _OK
+
+
+def _conflicts(session: Session) -> int:
+    place, after, number = _located(session), None, 0
+    found: list[Any] = []
+    while True:
+        path = ("v1", "repositories", place.repository or "", "conflicts")
+        answer = session.client.get(*path, path=place.path, after=after)
+        after, number = answer["next"], number + len(answer["conflicts"])
+        if session.options.json:
+            found += answer["conflicts"]
+        elif answer["conflicts"]:
+            print(copies.conflicts(answer))
+        if after is None:
+            break
+    if session.options.json:
+        print(json.dumps({**answer, "conflicts": found}, indent=1))
+    elif not number:
+        print("no conflicts: no names are hard to tell apart, and none is that of a conflict copy")
+    return _OK
+
+
 def _problems(session: Session) -> int:
     answer = session.client.get("v1", "problems", repository=session.options.repository, limit=1000)
     session.put(answer, lambda: reports.problems(answer, session.width))
@@ -241,48 +258,6 @@ def _reload(session: Session) -> int:
     answer = session.client.post("v1", "reload")
     session.put(answer, lambda: "the configuration will be read again; censusctl status says if it cannot be used")
     return _OK
-
-
-def _place(text: str) -> Place:
-    """``REPO`` or ``REPO:PATH``; what begins like ``/x``, ``./x`` or ``../x`` is a path on disk."""
-    if text.startswith(("/", "./", "../")) or text in {".", ".."}:
-        return Place(None, text)
-    name, colon, path = text.partition(":")
-    if not _NAME.fullmatch(name):
-        raise argparse.ArgumentTypeError(
-            f"{visible(text_of_native(text))} is not REPO, REPO:PATH or a path such as ./PATH"
-        )
-    return Place(name, text_of_native(path) if colon else None)
-
-
-def _file_or_place(text: str) -> Place:
-    """A path on disk, or ``REPO:PATH``; ``./a:b`` is a path whatever ``a`` is."""
-    name, colon, path = text.partition(":")
-    if colon and _NAME.fullmatch(name):
-        return Place(name, text_of_native(path))
-    if not text:
-        raise argparse.ArgumentTypeError("a file's name is not empty")
-    return Place(None, text)
-
-
-def _repository(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{visible(text_of_native(text))} cannot be a repository's name")
-    return text
-
-
-def _seconds(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if not 0 < seconds <= _LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(f'expected a time such as "30s", "5min" or "2h", at most 7 days; got {text!r}')
-    return seconds
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1000):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000; got {text!r}")
-    return int(text)
 
 
 def _common(*, socket: Path | str | None, json: bool | str) -> argparse.ArgumentParser:
@@ -334,25 +309,37 @@ def _parser() -> argparse.ArgumentParser:
     accept = command("accept", _accept, "take what is in corrupt files now for what should be in them")
     _add_place(accept)
     sync = command("sync", _sync, "wait until every change made before is on record")
-    sync.add_argument("repository", type=_repository, metavar="REPO")
-    sync.add_argument("--timeout", type=_seconds, default=30.0, metavar="TIME", help="at most; 30s by default")
+    sync.add_argument("repository", type=arguments.repository, metavar="REPO")
+    sync.add_argument("--timeout", type=arguments.seconds, default=30.0, metavar="TIME", help="at most; 30s by default")
     history = command("history", _history, "list what was done, the newest first")
-    history.add_argument("repository", nargs="?", type=_repository, metavar="REPO")
-    history.add_argument("-n", "--number", type=_number, default=20, metavar="N", help="how many; 20 by default")
+    history.add_argument("repository", nargs="?", type=arguments.repository, metavar="REPO")
+    history.add_argument(
+        "-n", "--number", type=arguments.number, default=20, metavar="N", help="how many; 20 by default"
+    )
     ls = command("ls", _ls, "list what is on record in a directory")
     _add_place(ls)
     show = command("show", _show, "say all that is on record of a file or directory, also if it is missing")
     show.add_argument(
-        "place", type=_file_or_place, metavar="FILE|REPO:PATH", help="a file on disk, or a path in a repository"
+        "place",
+        type=arguments.file_or_place,
+        metavar="FILE|REPO:PATH",
+        help="a file on disk, or a path in a repository",
     )
     problems = command("problems", _problems, "list directories and files that cannot be read, and why")
-    problems.add_argument("repository", nargs="?", type=_repository, metavar="REPO")
+    problems.add_argument("repository", nargs="?", type=arguments.repository, metavar="REPO")
+    duplicates = command("duplicates", _duplicates, "list contents that more than one file has, the largest first")
+    _add_place(duplicates, nargs="?")
+    duplicates.add_argument(
+        "-n", "--number", type=arguments.number, default=20, metavar="N", help="how many contents; 20 by default"
+    )
+    conflicts = command("conflicts", _conflicts, "list names that are hard to tell apart, and conflict copies")
+    _add_place(conflicts)
     retry = command("retry", _retry, "have the deep scan try files again that could not be read")
     _add_place(retry, nargs="?")
     release = command(
         "release", _release, "let through the deletions that are held back, or accept the root that is there now"
     )
-    release.add_argument("repository", type=_repository, metavar="REPO")
+    release.add_argument("repository", type=arguments.repository, metavar="REPO")
     _add_waiting(release)
     command("reload", _reload, "have the daemon read its configuration again")
     return parser
@@ -362,7 +349,9 @@ def _add_place(parser: argparse.ArgumentParser, nargs: str | None = None) -> Non
     what = "a repository, or a file or directory in it, also as a path on disk such as ./2024"
     if nargs:
         what += "; all repositories if it is left out"
-    parser.add_argument("place", nargs=nargs, type=_place, default=Place(None, None), metavar="REPO[:PATH]", help=what)
+    parser.add_argument(
+        "place", nargs=nargs, type=arguments.place, default=Place(None, None), metavar="REPO[:PATH]", help=what
+    )
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
@@ -372,7 +361,7 @@ def _add_waiting(parser: argparse.ArgumentParser) -> None:
 
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--timeout", type=_seconds, default=86400.0, metavar="TIME", help="to wait at most; 1d by default"
+        "--timeout", type=arguments.seconds, default=86400.0, metavar="TIME", help="to wait at most; 1d by default"
     )
 
 

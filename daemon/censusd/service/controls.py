@@ -17,6 +17,7 @@ from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.catalogue.repositories import RepositoryRecord
 from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
+from censusd.service.copies import CopiesReading
 from censusd.service.deep_scans import DeepScans
 from censusd.service.orders import Orders
 from censusd.service.reading import Reading
@@ -76,6 +77,7 @@ class Controls:
         self._deep_scans = DeepScans(
             scanner, sites, lambda: sorted(workers()), self._reading, self._why_no_workers, waiting
         )
+        self._copies = CopiesReading(self._reading)
         self._began = datetime.now(UTC)
         self._began_monotonic = time.monotonic()
         self._records: tuple[dict[str, RepositoryRecord], datetime | None] = ({}, None)
@@ -149,6 +151,16 @@ class Controls:
     def problems(self, name: str | None = None, limit: int = 1000) -> dict[str, Any]:
         """Directories and files that cannot be read, of one repository or of all."""
         return self._reading.problems(name, limit)
+
+    def duplicates(
+        self, name: str | None = None, path: str | None = None, after: str | None = None, limit: int = 100
+    ) -> dict[str, Any]:
+        """Contents that more than one file has, in one repository or in all, those first that take most room."""
+        return self._copies.duplicates(name, path, after, limit)
+
+    def conflicts(self, name: str, path: str | None = None, after: str | None = None) -> dict[str, Any]:
+        """Names that differ from others beside them in case or normalisation only, and conflict copies."""
+        return self._copies.conflicts(name, path, after)
 
     # Orders ----------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from censusd.cli.censusctl import Place, _file_or_place, _parser, _place, main
+from censusd.cli import arguments
+from censusd.cli.arguments import Place
+from censusd.cli.censusctl import _parser, main
 from censusd.cli.client import Client, ClientError, find_socket
 
 
@@ -64,7 +66,7 @@ def test_common_options_may_stand_before_and_after_the_command(before: bool) -> 
     ],
 )
 def test_a_place_is_a_repository_and_perhaps_a_path(text: str, place: Place) -> None:
-    assert _place(text) == place
+    assert arguments.place(text) == place
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_place_is_a_repository_and_perhaps_a_path(text: str, place: Place) -> 
     ],
 )
 def test_a_file_is_told_from_a_place(text: str, place: Place) -> None:
-    assert _file_or_place(text) == place
+    assert arguments.file_or_place(text) == place
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,16 @@ def _show(call: Call) -> dict[str, Any]:
     return call.controls.show(call.place.get("name"), call.arguments.needed_text("path"))
 
 
+def _duplicates(call: Call) -> dict[str, Any]:
+    given = call.arguments
+    path = given.text("path") if "name" in call.place else None
+    return call.controls.duplicates(call.place.get("name"), path, given.text("after"), given.count("limit", 100, 1000))
+
+
+def _conflicts(call: Call) -> dict[str, Any]:
+    return call.controls.conflicts(call.place["name"], call.arguments.text("path"), call.arguments.text("after"))
+
+
 def _scan(call: Call) -> dict[str, Any]:
     given = call.arguments
     return call.controls.scan(
@@ -220,6 +230,9 @@ ROUTES: Final = (
     Route("GET", "/v1/show", _show, "what is on record at an absolute path", ("path",)),
     Route("GET", "/v1/repositories/{name}/show", _show, "what is on record at a path", ("path",)),
     Route("GET", "/v1/repositories/{name}/list", _list, "what is in a directory", ("path", "after", "limit")),
+    Route("GET", "/v1/duplicates", _duplicates, "contents that more than one file has", ("after", "limit")),
+    Route("GET", "/v1/repositories/{name}/duplicates", _duplicates, "the same in it", ("path", "after", "limit")),
+    Route("GET", "/v1/repositories/{name}/conflicts", _conflicts, "names in conflict", ("path", "after")),
     Route("POST", "/v1/scan", _scan, "look at every repository now", ("verify", "wait", "timeout")),
     Route("POST", "/v1/repositories/{name}/scan", _scan, "look at it now", ("path", "verify", "wait", "timeout")),
     Route("POST", "/v1/repositories/{name}/sync", _sync, "wait until it is in step with the disk", ("timeout",)),
