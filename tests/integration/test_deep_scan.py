@@ -50,7 +50,7 @@ def test_what_has_just_changed_is_looked_at_at_once(library: Library) -> None:
     library.write("old")
     library.reconcile()
     with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, idle=NEVER_IDLE)) as scanner:
-        until(lambda: bool(scanner.status()["extractors"] is not None and scanner._sites["library"].seen))
+        until(lambda: scanner.has_begun("library") and scanner._sites["library"].seen)
         library.write("new", "content")
         library.reconcile()
         until(lambda: hashes(library)["new"] is not None)
