@@ -210,7 +210,11 @@ class Arena:
             return connection.execute(statement, values).fetchall()
 
     def _is_deep_scanned(self) -> bool:
-        if not self.query("SELECT FROM files WHERE scan_phase = 0 AND state = 0 LIMIT 1"):
+        waiting = (
+            "SELECT FROM files f JOIN repositories r ON r.id = f.repository_id"
+            " WHERE r.name = %s AND f.scan_phase = 0 AND f.state = 0 LIMIT 1"
+        )
+        if not self.query(waiting, REPOSITORY):
             return True
         self.daemon.ctl("retry", REPOSITORY)
         return False

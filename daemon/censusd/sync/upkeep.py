@@ -36,7 +36,7 @@ from censusd.watch.tier import TierDecision
 
 _LOG: Final = structlog.get_logger("censusd.sync")
 _SAY_PROGRESS_EVERY: Final = 2.0
-_FIRST_LOOK_AGAIN: Final = 60.0
+_FIRST_LOOK_AGAIN: Final = 10.0
 _LAST_LOOK_AGAIN: Final = 3600.0
 _MANY: Final = 0.1
 """The share of new files in a pass from which on the planner's statistics are worth nothing."""
