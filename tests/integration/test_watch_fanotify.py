@@ -99,6 +99,16 @@ def test_few_directories_are_remembered_and_none_is_mistaken(
     assert len(watch.emitter._folders.known) <= 3
 
 
+def test_marks_go_with_a_directory_that_is_renamed_before_anybody_took_them(root: Path, tmp_path: Path) -> None:
+    watch = Watch(root, tmp_path / "cookies", FanotifyEmitter)
+    watch.complete_pass()
+    for change in ((root / "a/deep/file").touch, lambda: (root / "a").rename(root / "b")):
+        change()
+        watch.emitter.queue_events(0)  # the thread is not running, so each is read by itself
+    assert watch.emitter._take().names == {"b/deep": {"file": True}, "": {"a": False, "b": False}}
+    watch.observer.stop()
+
+
 def test_two_repositories_in_one_file_system_hear_each_their_own(watch: Watch, root: Path, tmp_path: Path) -> None:
     with watching(tmp_path / "outside", tmp_path / "more cookies", FanotifyEmitter) as other:
         (root / "a/mine").touch()
