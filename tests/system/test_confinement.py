@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 SOMEBODY = 4321
 READ_SEARCH = 1 << 2
 """CAP_DAC_READ_SEARCH, see <linux/capability.h>."""
+SYS_ADMIN = 1 << 21
 
 
 def exposure(box: Box, directory: str, unit: str) -> float:
@@ -83,6 +84,12 @@ def test_without_capabilities_it_is_less(box: Box, units: str) -> None:
     for unit in (UNIT, "censusd-worker@x.service"):
         box.write(f"{units}/{unit}.d/without-capabilities.conf", drop_in.read_text())
         assert exposure(box, units, unit) <= 1.5
+
+
+def test_with_fanotify_it_is_not_much_more(box: Box, units: str) -> None:
+    drop_in = CHECKOUT / "systemd" / f"{UNIT}.d" / "fanotify.conf"
+    box.write(f"{units}/{UNIT}.d/fanotify.conf", drop_in.read_text())
+    assert exposure(box, units, UNIT) <= 2.2
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(box: Box) -> None:
@@ -200,6 +207,34 @@ def test_without_capabilities_it_reads_what_its_groups_may(service: Service) -> 
     service.until(lambda: hashed(service, "photos", "shared"))
     service.until(lambda: service.record("photos", "private")["attempt"])
     assert not hashed(service, "photos", "private")
+
+
+def test_with_the_drop_in_one_mark_watches_a_whole_file_system(service: Service) -> None:
+    (service.look_after("photos", more='watch = "fanotify"\n') / "a/b").mkdir(parents=True)
+    service.start()
+    service.until_watching("photos")
+    watch = service.ctl("status")["repositories"][0]["watch"]
+    assert watch["tier"] == "inotify"
+    assert watch["reason"].startswith("fanotify was asked for in the configuration, but it takes CAP_SYS_ADMIN")
+    service.stop()
+
+    service.drop_in("fanotify", service.box.path(f"/usr/share/doc/censusd/{UNIT}.d/fanotify.conf").read_text())
+    root = service.look_after("photos")
+    service.start()
+    service.until_watching("photos")
+    watch = service.ctl("status")["repositories"][0]["watch"]
+    assert (watch["tier"], watch["marks"], watch["used"]) == ("fanotify", 1, 1), watch["reason"]
+    (root / "a/b/file").write_text("hello")
+    service.ctl("sync", "photos")
+    (root / "a").rename(root / "moved")
+    (root / "moved/b/another").touch()
+    service.ctl("sync", "photos")
+    assert {entry["name"] for entry in service.ctl("ls", "photos:moved/b")["entries"]} == {"file", "another"}
+    assert service.ctl("status")["repositories"][0]["watch"]["events"] > 0
+    main = capabilities(service, service.main_process())
+    assert int(main["CapEff"], 16) == READ_SEARCH | SYS_ADMIN
+    service.until(lambda: worker_processes(service))
+    assert int(capabilities(service, worker_processes(service)[0])["CapPrm"], 16) == READ_SEARCH
 
 
 def test_members_of_its_group_may_give_orders_and_others_may_not(service: Service) -> None:
