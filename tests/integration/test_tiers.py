@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from censusd.catalogue.connection import Catalogue
-from tests.tools.living import LivingLibrary, living
+from censusd.model import Trigger
+from censusd.sync.reconciler import Options
+from censusd.sync.requests import Kind, Request
+from censusd.sync.standing import Phase
+from tests.tools.living import DEADLINE, LivingLibrary, living
 from tests.tools.operations import ANCHOR, Operations
 from tests.tools.oracle import look_at
+from tests.tools.private import mount, privately, unmount
+from tests.tools.tiny_fuse import tiny_fuse
+from tests.tools.waiting import until
 from tests.tools.watching import fanotify_refusal
 from tests.tools.world import World, dice, live
 
@@ -72,6 +82,64 @@ def test_the_same_trace_gives_the_same_catalogue(catalogue: Catalogue, tmp_path:
         library.check_passes()
         stats = upkeep.watching.stats()
         assert (stats.events > 0) if stats else tier == "poll"
+
+
+def test_a_mount_without_events_is_polled_and_nothing_else(tmp_path: Path, database: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system in user space for others to see")
+    privately(mount_below, tmp_path, database)
+
+
+def tier_of(library: LivingLibrary) -> str:
+    upkeep = library.worker.upkeep
+    return upkeep.watching.name if upkeep and upkeep.watching else ""
+
+
+def mount_below(directory: str, database: str) -> None:
+    """A file system in user space below the root comes, changes, stands between two others, and goes."""
+    scratch = Path(directory)
+    with Catalogue(database) as catalogue:
+        library = LivingLibrary(scratch / "tree", catalogue, scratch / "cookies", watch="auto", debounce=0.02)
+        library.terms = replace(library.terms, watch=replace(library.terms.watch, poll_interval=0.2))
+        alone = LivingLibrary(
+            library.root, catalogue, scratch / "more cookies", name="alone", watch="auto", cross_mounts=False
+        )
+        (library.root / "plain").mkdir()
+        (library.root / "plain/file").touch()
+        for name in ("memory", "fuse"):
+            (library.root / name).mkdir()
+        mount("tmpfs", library.root / "memory")
+        (library.root / "memory/file").touch()
+
+        def polls() -> set[str]:
+            """The scopes of what was looked at by itself."""
+            rows = library.query("SELECT DISTINCT scope FROM sync_operations WHERE trigger = 'reconciliation'")
+            return {scope for (scope,) in rows}
+
+        with living(library):
+            usual = tier_of(library)
+            assert usual in {"fanotify", "inotify"}
+            with tiny_fuse(library.root / "fuse", {"entries": {"d": {"entries": {}}}}):
+                until(lambda: tier_of(library) == "hybrid")
+                assert library.worker.upkeep is not None
+                assert library.worker.upkeep.watching is not None
+                assert "fuse (fuse.tiny) is another file system without all events" in (
+                    library.worker.upkeep.watching.decision.reason
+                )
+                until(lambda: "fuse/" in polls())
+                assert polls() == {"fuse/"}
+                with living(alone):  # to which no mount belongs
+                    assert tier_of(alone) == usual
+                (library.root / "plain/another").touch()
+                until(lambda: "plain/another" in library.records())
+                subprocess.run(["umount", str(library.root / "fuse")], check=True)
+            # It is on record, so its absence is nobody's to judge but an operator's.
+            until(lambda: library.worker.phase is Phase.OFFLINE)
+            release = Request(Kind.RECONCILE, Trigger.MANUAL, options=Options(released=True))
+            library.worker.submit(release).wait(DEADLINE)
+            assert tier_of(library) == usual
+            assert set(library.records()) == {"plain/file", "plain/another", "memory/file"}
+        unmount(library.root / "memory")
 
 
 @pytest.mark.slow

@@ -169,7 +169,7 @@ def decided(root: Path, scratch: Path, wanted: str) -> TierDecision:
     seen = look_at_root(root)
     assert isinstance(seen, Root)
     rules = WatchRules(wanted, cookie_directory=scratch / f"cookies of {wanted}")
-    watching = Watching(rules, seen, DirtySet(), on_root_changed=lambda why: None, on_overflow=lambda: None)
+    watching = Watching(rules, seen, {}, DirtySet(), on_root_changed=lambda why: None, on_overflow=lambda: None)
     try:
         return watching.decision
     finally:

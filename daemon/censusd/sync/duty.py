@@ -151,7 +151,7 @@ class Duty:
         elif self._is_due():
             self._realtime(self._dirty_set.take_due)
         elif self._next_poll is not None and time.monotonic() >= self._next_poll:
-            self._complete_pass(Trigger.RECONCILIATION)
+            self._poll()
         elif self.upkeep.look_again_at is not None and time.monotonic() >= self.upkeep.look_again_at:
             self.upkeep.look_again()
         elif self._look_at_linked_at is not None and time.monotonic() >= self._look_at_linked_at:
@@ -184,13 +184,28 @@ class Duty:
             self.owe(trigger)
             raise
         self._standing.say(Phase.WATCHING)
+        self._plan_poll()
+        # Whoever polls everything looks at every name anyway.
         watching = upkeep.watching
-        polls = watching is not None and watching.polls
-        self._next_poll = time.monotonic() + self._terms.watch.poll_interval if polls else None
-        # Whoever polls looks at every name anyway.
-        self._look_at_linked_at = None if polls else time.monotonic() + self._terms.watch.poll_interval
+        everything = watching is not None and watching.polled.is_whole
+        self._look_at_linked_at = None if everything else time.monotonic() + self._terms.watch.poll_interval
         self._calls.passed(operation)
         return operation
+
+    def _poll(self) -> None:
+        """Look at what there are not all events of: everything, or what is mounted somewhere below the root."""
+        self._plan_poll()
+        watching = self.upkeep.watching
+        scope = watching.polled if watching is not None else Scope.whole()
+        if scope.is_whole:
+            self._complete_pass(Trigger.RECONCILIATION)
+        elif scope:
+            self.upkeep.partial_pass(scope, Trigger.RECONCILIATION)
+
+    def _plan_poll(self) -> None:
+        watching = self.upkeep.watching
+        polls = watching is not None and watching.polls
+        self._next_poll = time.monotonic() + self._terms.watch.poll_interval if polls else None
 
     def _look_at_linked(self) -> None:
         """Look at some files with names that nobody watches, for a small share of the time at most."""

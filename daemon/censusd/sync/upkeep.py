@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -139,10 +138,11 @@ class Upkeep:
         if isinstance(root, Problem):
             raise RootOfflineError(f"{rules.root}: {root.detail}")
         # Before the pass that covers every directory: what is mounted from now on is looked at for itself.
-        self._mounts = _mounts_below(rules.root)
+        self._mounts = _mounts_of(rules)
         self.watching = Watching(
             self.watch_rules,
             root,
+            self._mounts,
             self._dirty_set,
             on_root_changed=self._on_root_changed,
             on_overflow=self._on_overflow,
@@ -155,21 +155,19 @@ class Upkeep:
         """Have what was mounted below the root meanwhile looked at: no event tells of it.
 
         Returns:
-            Whether the watch has to be set up anew, because there is something now that it has to do otherwise.
+            Whether the watch has to be set up anew, because there is something now that it has to do otherwise, or
+            nothing any more.
         """
         rules, watching = self.repository.rules, self.watching
-        if watching is None or not rules.cross_mounts:
-            return False
-        mounts = _mounts_below(rules.root)
+        mounts = _mounts_of(rules)
         before, self._mounts = self._mounts, mounts
-        new = [
-            path for path, mount in mounts.items() if before.get(path) != mount and mount.type not in PSEUDO_FILESYSTEMS
-        ]
-        for path in new:
+        if watching is None or mounts == before:
+            return False
+        for path in (path for path, mount in mounts.items() if before.get(path) != mount):
             _LOG.info("mounted", repository=rules.name, path=path, type=mounts[path].type)
             self._dirty_set.add_subtree(path)
-        root = look_at_root(rules.root, rules.marker) if new else None
-        return isinstance(root, Root) and not watching.suits(root)
+        root = look_at_root(rules.root, rules.marker)
+        return isinstance(root, Root) and not watching.suits(root, mounts)
 
     def disarm(self) -> None:
         """Stop the watch."""
@@ -363,9 +361,12 @@ class Upkeep:
         return paths
 
 
-def _mounts_below(root: Path) -> dict[str, Mount]:
-    """The mounts below a root, by relative path; none where it is not there, which is for others to notice."""
+def _mounts_of(rules: Rules) -> dict[str, Mount]:
+    """The mounts below a root that belong to it; none where it is not there, which is for others to notice."""
+    if not rules.cross_mounts:
+        return {}
     try:
-        return mounts_below(real_path(root), read_mounts())
+        mounts = mounts_below(real_path(rules.root), read_mounts())
     except OSError:
         return {}
+    return {path: mount for path, mount in mounts.items() if mount.type not in PSEUDO_FILESYSTEMS}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from censusd.errors import WatchError
 from censusd.filesystem.identity import Root
-from censusd.filesystem.mounts import mounts_below, read_mounts, real_path
+from censusd.filesystem.mounts import Mount
 from censusd.filesystem.names import bytes_of, text_of
+from censusd.model import ROOT, Scope
 from censusd.watch.debounce import DirtySet
 from censusd.watch.fanotify import FanotifyEmitter
 from censusd.watch.fanotify_kernel import FanotifyRefusedError
@@ -20,6 +22,7 @@ from censusd.watch.tier import AUTO, Tier, TierDecision, choose, with_fanotify, 
 from censusd.watch.watcher import Watcher, WatchStats
 
 OFF: Final = "off"
+_MOST_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Watching:
     Args:
         rules: how changes are noticed.
         root: the root as it is.
+        mounts: what is mounted below it and belongs to the repository, by relative path.
         dirty_set: where the marks go.
         on_root_changed: called when something happened to the root, or to the watch as a whole.
         on_overflow: called when events were lost.
@@ -61,6 +65,7 @@ class Watching:
         self,
         rules: WatchRules,
         root: Root,
+        mounts: Mapping[str, Mount],
         dirty_set: DirtySet,
         *,
         on_root_changed: Callable[[str], None],
@@ -68,7 +73,7 @@ class Watching:
     ) -> None:
         self.rules = rules
         self.complete = self.refused = False
-        self.decision = self._fitting = _decide(rules, root)
+        self._fitting = self.decision, self._polled = _decide(rules, root, mounts)
         self._observer: RepositoryObserver | None = None
         handler = DirtySetHandler(
             dirty_set, on_overflow=on_overflow, on_root_changed=on_root_changed, on_failure=on_root_changed
@@ -86,12 +91,19 @@ class Watching:
         return self.rules.wanted != OFF and self.decision.tier.watches
 
     @property
-    def polls(self) -> bool:
-        """Whether short intervals are needed, because of the file system or because directories are not covered."""
+    def polled(self) -> Scope:
+        """What has to be looked at at short intervals, because there are not all events of it."""
         if self.rules.wanted == OFF:
-            return False
+            return Scope()
         stats = self.stats()
-        return self.decision.tier.polls or stats is None or stats.uncovered > 0 or not stats.running
+        if stats is None or stats.uncovered > 0 or not stats.running:
+            return Scope.whole()
+        return Scope(subtrees=self._polled)
+
+    @property
+    def polls(self) -> bool:
+        """Whether there is anything of that."""
+        return bool(self.polled)
 
     @property
     def name(self) -> str:
@@ -103,9 +115,9 @@ class Watching:
         """The watch itself, if there is one."""
         return self._observer.watcher if self._observer is not None and self.watches else None
 
-    def suits(self, root: Root) -> bool:
+    def suits(self, root: Root, mounts: Mapping[str, Mount]) -> bool:
         """Whether changes would be noticed in the same way if the watch were set up now."""
-        return self.refused or _decide(self.rules, root) == self._fitting
+        return self.refused or _decide(self.rules, root, mounts) == self._fitting
 
     def stats(self) -> WatchStats | None:
         """How the watch stands; None where there is none."""
@@ -128,9 +140,9 @@ class Watching:
         except FanotifyRefusedError as refusal:
             # Who has not granted what it takes does not miss it.
             if refusal.granted or wanted == Tier.FANOTIFY:
-                self.decision = without_fanotify(self._fitting, wanted, str(refusal))
+                self.decision = without_fanotify(self.decision, wanted, str(refusal))
             return None
-        self.decision = with_fanotify(self._fitting, wanted)
+        self.decision = with_fanotify(self.decision, wanted)
         return observer
 
     def _observe(self, root: Root, handler: DirtySetHandler, emitter: type[InotifyEmitter]) -> RepositoryObserver:
@@ -146,12 +158,18 @@ class Watching:
         return observer
 
 
-def _decide(rules: WatchRules, root: Root) -> TierDecision:
+def _decide(rules: WatchRules, root: Root, mounts: Mapping[str, Mount]) -> tuple[TierDecision, tuple[str, ...]]:
+    """How a repository is watched, and which subtrees of it have to be polled all the same."""
     if rules.wanted == OFF:
-        return TierDecision(Tier.POLL, "switched off in the configuration: changes are found at reconciliations only")
+        why = "switched off in the configuration: changes are found at reconciliations only"
+        return TierDecision(Tier.POLL, why), ()
     decision = choose(root.mount.type, rules.wanted)
-    if decision.tier is Tier.INOTIFY and rules.wanted in {AUTO, Tier.FANOTIFY}:
-        for path, mount in mounts_below(real_path(root.path), read_mounts()).items():
-            if choose(mount.type).tier.polls:
-                return TierDecision(Tier.HYBRID, f"{path} is another file system ({mount.type}) without all events")
-    return decision
+    if decision.tier.polls:
+        return decision, (ROOT,)
+    polled = {path: mount for path, mount in mounts.items() if choose(mount.type).tier.polls}
+    if not polled or rules.wanted not in {AUTO, Tier.FANOTIFY}:
+        return decision, ()
+    what = ", ".join(f"{path} ({mount.type})" for path, mount in islice(polled.items(), _MOST_NAMED))
+    more = f" and {len(polled) - _MOST_NAMED} more" if len(polled) > _MOST_NAMED else ""
+    verb = "are other file systems" if len(polled) > 1 else "is another file system"
+    return TierDecision(Tier.HYBRID, f"{what}{more} {verb} without all events, and polled"), tuple(polled)

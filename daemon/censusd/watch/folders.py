@@ -18,6 +18,7 @@ _LISTING: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MOST_KNOWN: Final = 20_000
 """Directories remembered, in the repository or not: some 6 MB."""
 _GONE: Final = frozenset({errno.ESTALE, errno.ENOENT, errno.ENOTDIR})
+_PATH_MAX: Final = 4096
 _FILESYSTEM_SIZE: Final = 8
 """Bytes at the beginning of each key that are its file system's number."""
 
@@ -82,6 +83,7 @@ class Folders:
         self._on_trouble = on_trouble
         self._tops: dict[bytes, list[bytes]] = {}
         self._open: dict[bytes, int] = {}
+        self._root_place = b""  # its absolute path as the kernel has it, while it is open
         self._troubled = False
         self.known: dict[bytes, Folder | None] = {}
         self.age = 0
@@ -158,17 +160,13 @@ class Folders:
                 return None
             raise
         try:
-            here, there = _place(fd), _place(root)
-            if here is None or there is None or not (here == there or here.startswith(there.rstrip(b"/") + b"/")):
+            here = _place(fd)
+            if here is None or not (here == self._root_place or here.startswith(self._root_place + b"/")):
                 return None
-            path = here[len(there) :].lstrip(b"/")
+            path = here[len(self._root_place) + 1 :]
             # A directory that was deleted, that something else is mounted on, or that is outside of what is mounted
             # there has a path, too, but not one that leads to it.
-            found = descend(root, path.split(b"/") if path else ())
-            try:
-                return path if os.path.samestat(os.fstat(found), os.fstat(fd)) else None
-            finally:
-                os.close(found)
+            return path if os.path.samestat(_look(root, path), os.fstat(fd)) else None
         except OSError as error:
             if error.errno in _GONE:
                 return None
@@ -182,6 +180,7 @@ class Folders:
         if fd is None:
             if not top:
                 fd = os.open(self._root, _LISTING)
+                self._root_place = (_place(fd) or b"").rstrip(b"/")
             else:
                 passing = descend(self._opened(b""), top.split(b"/"))
                 try:
@@ -192,21 +191,36 @@ class Folders:
         return fd
 
 
+def _look(root: int, path: bytes) -> os.stat_result:
+    """The directory at a path below the root.
+
+    Raises:
+        OSError: there is none.
+    """
+    if len(path) < _PATH_MAX:
+        return os.stat(path or b".", dir_fd=root, follow_symlinks=False)
+    fd = descend(root, path.split(b"/"))
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
 def _place(fd: int) -> bytes | None:
     """The absolute path of a directory, also where it is longer than the kernel tells; None if it has none.
 
     Raises:
         OSError: /proc is not mounted, or what is above the directory cannot be read.
     """
+    try:
+        return os.readlink(b"/proc/self/fd/%d" % fd)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
     names: list[bytes] = []
     fd = os.dup(fd)
     try:
         while True:
-            try:
-                return b"/".join((os.readlink(b"/proc/self/fd/%d" % fd), *reversed(names)))
-            except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:
-                    raise
             above = os.open("..", _LISTING, dir_fd=fd)
             name = _name_in(above, os.fstat(fd))
             os.close(fd)
@@ -214,6 +228,11 @@ def _place(fd: int) -> bytes | None:
             if name is None:
                 return None
             names.append(name)
+            try:
+                return b"/".join((os.readlink(b"/proc/self/fd/%d" % fd), *reversed(names)))
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
     finally:
         os.close(fd)
 
