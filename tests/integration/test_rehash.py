@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +22,8 @@ from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import Result, Stretch
 from censusd.deepscan.writer import Writer
 from censusd.model import OperationType, Trigger
-from tests.tools.library import Library
+from tests.tools.library import Library, opened
+from tests.tools.private import privately
 from tests.tools.rotting import mapped
 from tests.tools.scanning import hashes, scanning, sha256, site, waiting
 from tests.tools.waiting import stays, until
@@ -261,6 +263,45 @@ def test_what_waits_for_its_first_look_comes_before(library: Library) -> None:
         until(lambda: read_lately(library) == {"old", "new"})
     statement = "SELECT name FROM files ORDER BY read_at"
     assert library.query(statement) == [("new",), ("old",)]
+
+
+def _rotting_disk(scratch: str, database: str) -> None:
+    store, root = Path(scratch, "store"), Path(scratch, "disk")
+    root.mkdir()
+    with store.open("wb") as file:
+        file.truncate(16 << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", "-F", "-m0", store], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"no ext4 can be made here: {made.stderr.strip()}")
+    mounting = ["mount", "-o", "loop", store, root]
+    done = subprocess.run(mounting, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no loop devices here: {done.stderr.strip()}")
+    try:
+        with opened(database, root) as library:
+            for name in ("bad", "good"):
+                library.write(name, f"what nobody writes to: {name} " * 1000)
+            library.reconcile()
+            deep_scanned(library)
+            recorded = hashes(library)
+            subprocess.run(["umount", root], check=True)
+            with store.open("r+b") as disk:
+                disk.seek(store.read_bytes().index(b"what nobody writes to: bad"))
+                disk.write(b"W")
+            subprocess.run(mounting, check=True)
+            assert library.reconcile().counts.changed == 0
+            age(library)
+            with rolling(library):
+                until(lambda: read_lately(library) == {"bad", "good"})
+            assert corrupt(library) == {"bad": (recorded["bad"], sha256(root / "bad"))}
+            assert hashes(library) == recorded
+    finally:
+        subprocess.run(["umount", "--lazy", root], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk that can be damaged")
+def test_a_bit_that_a_disk_has_lost(tmp_path: Path, database: str) -> None:
+    privately(_rotting_disk, tmp_path, database)
 
 
 # One batch, without worker processes ---------------------------------------------------------------------------------
