@@ -21,7 +21,7 @@ REPOSITORY: Final = "tree"
 
 SETTINGS: Final = (
     '[deep_scan]\nquiet = "0s"\ncpu_pressure = "100%"\nio_pressure = "100%"\ncpu_busy = "100%"\n[defaults]\n'
-    'debounce = "20ms"\nlease_ttl = "5s"\n'
+    'debounce = "20ms"\nlease_ttl = "5s"\npoll_interval = "1s"\n'
 )
 """Everything at once, also on a machine that is busy. [defaults] is last, so that keys can be put behind it."""
 

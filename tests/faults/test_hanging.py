@@ -34,7 +34,7 @@ ENDED_WITHIN: Final = 20.0
 def _hanging(arena: Arena) -> None:
     disk = arena.place / "disk"
     disk.mkdir()
-    arena.settings += 'watch = "auto"\npoll_interval = "1s"\n'
+    arena.settings += 'watch = "auto"\n'
     arena.prepare()
     arena.daemon.configure(f'{arena.configuration()}[[repository]]\nname = "{HANGING}"\npath = "{disk}"\n')
     arena.daemon.environment = {"WATCHDOG_USEC": "2000000"}

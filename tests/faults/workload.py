@@ -51,6 +51,7 @@ class Tracked:
 
     Attributes:
         inode: its number.
+        linked: whether it has, or had, a second name.
         row: the row that it must have; None if that is not certain: it was not on record when that was asked last, or
             has been moved and changed since, has a second name, or has come to a place that was somebody else's.
         moved: whether it was moved since.
@@ -58,10 +59,11 @@ class Tracked:
         story: what was done to it and when, for whoever has to understand a failure.
     """
 
-    __slots__ = ("inode", "moved", "row", "story", "written")
+    __slots__ = ("inode", "linked", "moved", "row", "story", "written")
 
     def __init__(self, inode: int) -> None:
         self.inode = inode
+        self.linked = False
         self.row: int | None = None
         self.moved = False
         self.story: list[str] = []
@@ -104,7 +106,7 @@ class Workload:
         self._trouble: BaseException | None = None
         self._operations: tuple[Callable[[], None], ...] = (
             *(self.create, self.create, self.append, self.append, self.rewrite, self.replace, self.replace),
-            *(self.move, self.move, self.move_over, self.move_directory, self.delete, self.delete),
+            *(self.move, self.move, self.move_over, self.move_directory, self.delete, self.delete, self.link),
             *(self.make_directories, self.burst, self.recreate, self.noise, self.delete_tree),
         )
         self._begin(files)
@@ -216,14 +218,18 @@ class Workload:
             self._gone(path, partial(os.unlink, self._at(path)))
 
     def link(self) -> None:
-        """Another name for a file."""
+        """Another name for a file, which nothing is written to from then on.
+
+        What is written to it under a name that is gone before anybody has looked at that name, nobody reports.
+        """
         for path in self._some_file():
             target = os.path.join(self._directory(), self._fresh())
-            self._change(path, partial(os.link, self._at(path), self._at(target)))
-            self._look(target)
+            if self._try(partial(os.link, self._at(path), self._at(target))):
+                self._look(target)
             for either in (path, target):
                 if either in self.files:
                     self.files[either].row = None
+                    self.files[either].linked = True
 
     def burst(self) -> None:
         """Many files at once, or a directory less if there are many."""
@@ -303,7 +309,9 @@ class Workload:
         self._look(path)
 
     def _change(self, path: bytes, act: Callable[[], None]) -> None:
-        """Do something to a file that stays where it is."""
+        """Do something to a file that stays where it is, if it has only one name."""
+        if self.files[path].linked:
+            return
         self._try(act)
         if path in self.files:
             file = self.files[path]

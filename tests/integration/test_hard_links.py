@@ -12,6 +12,7 @@ import pytest
 from censusd.catalogue import files
 from censusd.catalogue.connection import Catalogue
 from censusd.model import Scope, Trigger
+from censusd.sync.links import Elsewhere
 from tests.tools.library import Library, disk
 from tests.tools.living import LivingLibrary, living
 from tests.tools.waiting import until
@@ -132,6 +133,25 @@ def test_only_files_with_names_elsewhere_are_looked_at(linked: Library, tmp_path
             found += [(directory, name) for _, directory, name in page]
             after = page[-1][0]
     assert sorted(found) == [*(("", f"{n}") for n in range(5)), ("a", "one"), ("a", "two"), ("b", "three")]
+
+
+def test_what_the_deep_scan_finds_otherwise_than_on_record_is_looked_at(library: Library, tmp_path: Path) -> None:
+    """A name that is gone before anybody has looked at it leaves another time of change, and nobody reports that."""
+    file = library.write("a/one")
+    library.reconcile()
+    os.link(file, tmp_path / "for a moment")
+    (tmp_path / "for a moment").unlink()
+    elsewhere = Elsewhere(library.repository)
+    assert not elsewhere.next()
+    library.query(
+        "INSERT INTO deep_scan_claims (repository_id, file_id, change_number, put_off, retry_at)"
+        " SELECT repository_id, id, change_number, 1, now() + interval '1 hour' FROM files"
+    )
+    scope = elsewhere.next()
+    assert scope.names == {"a": {"one": False}}
+    library.reconcile(scope, Trigger.REALTIME)
+    assert library.records() == disk(library.root)
+    assert not elsewhere.next(), "it is gone through to its end"
 
 
 def test_a_directory_full_of_links_is_deleted(tmp_path: Path, catalogue: Catalogue) -> None:

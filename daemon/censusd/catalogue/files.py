@@ -106,6 +106,9 @@ def linked(
 def linked_elsewhere(cursor: Cursor, repository_id: UUID, after: int, most: int) -> list[tuple[int, str, str]]:
     """The present rows of files that have more names than are on record: ``(inode, directory path, name)``.
 
+    And of those that the deep scan has put off because they are not as they are on record: a name that was gone before
+    anybody had looked at it changes a file, too.
+
     About ``most`` rows with inode numbers greater than ``after``, in order; all of one number, or none.
     """
     cursor.execute(_SQL.linked_elsewhere, {"repository": repository_id, "after": after, "most": most})

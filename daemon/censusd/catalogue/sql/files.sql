@@ -40,14 +40,24 @@ SELECT f.id, d.path, f.name
  WHERE f.state = 0 AND f.ctime_ns IS DISTINCT FROM u.ctime_ns
 
 -- name: linked_elsewhere
-SELECT f.inode, d.path, f.name
-  FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
- WHERE f.repository_id = %(repository)s AND f.links > 1 AND f.state = 0 AND f.inode > %(after)s AND f.inode <> 0
-   AND f.links > (SELECT count(*)
-                    FROM files o JOIN directories e ON e.repository_id = o.repository_id AND e.id = o.directory_id
-                   WHERE o.repository_id = f.repository_id AND o.inode = f.inode AND o.links > 1 AND o.state = 0
-                     AND e.device = d.device)
- ORDER BY f.inode FETCH FIRST %(most)s ROWS WITH TIES
+(SELECT f.inode, d.path, f.name
+   FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+  WHERE f.repository_id = %(repository)s AND f.links > 1 AND f.state = 0 AND f.inode > %(after)s AND f.inode <> 0
+    AND f.links > (SELECT count(*)
+                     FROM files o JOIN directories e ON e.repository_id = o.repository_id AND e.id = o.directory_id
+                    WHERE o.repository_id = f.repository_id AND o.inode = f.inode AND o.links > 1 AND o.state = 0
+                      AND e.device = d.device)
+  ORDER BY f.inode FETCH FIRST %(most)s ROWS WITH TIES)
+UNION
+-- What has been put off is few.
+(SELECT f.inode, d.path, f.name
+   FROM deep_scan_claims c
+  CROSS JOIN LATERAL (SELECT * FROM files WHERE repository_id = c.repository_id AND id = c.file_id OFFSET 0) AS f
+   JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
+  WHERE c.repository_id = %(repository)s AND c.put_off > 0 AND c.retry_at IS NOT NULL AND f.state = 0
+    AND f.scan_phase = 0 AND f.inode > %(after)s AND f.inode <> 0
+  ORDER BY f.inode FETCH FIRST %(most)s ROWS WITH TIES)
+ORDER BY 1 FETCH FIRST %(most)s ROWS WITH TIES
 
 -- name: places
 SELECT f.id, d.path, f.name
