@@ -68,6 +68,21 @@ def carry(home: Home, old: str, new: str) -> None:
     (home.root / old).unlink()
 
 
+def test_a_damaged_file_that_is_back_from_a_backup_is_not_damaged_any_more(home: Home, tmp_path: Path) -> None:
+    backup = shutil.copy(home.write("a/file", "something"), tmp_path / "backup")
+    home.settle()
+    before = home.ids()
+    home.library.query(
+        "INSERT INTO file_corruption (repository_id, file_id, ctime_ns, found_hash)"
+        " SELECT repository_id, id, ctime_ns, '\\x00' FROM files"
+    )
+    (home.root / "a/file").unlink()
+    shutil.copy(backup, home.root / "restored")
+    home.settle()
+    assert home.ids() == {"restored": before["a/file"]}
+    assert home.library.query("SELECT file_path FROM corrupt_files") == []
+
+
 def test_a_file_that_was_carried_over_keeps_its_row_and_its_metadata(home: Home) -> None:
     home.write("a/poem", "poem\nThe Tyger\nWilliam Blake")
     home.write("a/other", "something else")

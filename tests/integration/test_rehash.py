@@ -273,7 +273,7 @@ def _rotting_disk(scratch: str, database: str) -> None:
     made = subprocess.run(["mkfs.ext4", "-q", "-F", "-m0", store], capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"no ext4 can be made here: {made.stderr.strip()}")
-    mounting = ["mount", "-o", "loop", store, root]
+    mounting = ["mount", "-o", "loop", str(store), str(root)]
     done = subprocess.run(mounting, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"no loop devices here: {done.stderr.strip()}")

@@ -39,9 +39,9 @@ def adopt(cursor: Cursor, repository_id: UUID, change: int, pairs: Sequence[tupl
         return 0
     columns = [list(column) for column in zip(*moves, strict=True)]
     rows, newcomers = columns[0], columns[1]
-    for statement in (_SQL.forget_claims, _SQL.forget_metadata, _SQL.forget_relations):
+    for statement in (_SQL.forget_claims, _SQL.forget_corruption, _SQL.forget_metadata, _SQL.forget_relations):
         cursor.execute(statement, (repository_id, rows))
-    for statement in (_SQL.hand_metadata_over, _SQL.hand_relations_over):
+    for statement in (_SQL.hand_corruption_over, _SQL.hand_metadata_over, _SQL.hand_relations_over):
         cursor.execute(statement, (rows, newcomers, repository_id))
     cursor.execute(_SQL.remove, (repository_id, newcomers))
     names = ("directories", "names", "sizes", "mtimes", "ctimes", "inodes", "links")

@@ -16,6 +16,9 @@ SELECT gone.id, found.id, found.directory_id, found.name, found.size, found.mtim
 -- name: forget_claims
 DELETE FROM deep_scan_claims WHERE repository_id = %s AND file_id = ANY(%s::bigint[])
 
+-- name: forget_corruption
+DELETE FROM file_corruption WHERE repository_id = %s AND file_id = ANY(%s::bigint[])
+
 -- name: forget_metadata
 DELETE FROM file_metadata WHERE repository_id = %s AND file_id = ANY(%s::bigint[])
 
@@ -29,6 +32,10 @@ UPDATE file_metadata m SET file_id = u.gone FROM unnest(%s::bigint[], %s::bigint
 -- name: hand_relations_over
 UPDATE file_entities l SET file_id = u.gone FROM unnest(%s::bigint[], %s::bigint[]) AS u (gone, found)
  WHERE l.repository_id = %s AND l.file_id = u.found
+
+-- name: hand_corruption_over
+UPDATE file_corruption k SET file_id = u.gone FROM unnest(%s::bigint[], %s::bigint[]) AS u (gone, found)
+ WHERE k.repository_id = %s AND k.file_id = u.found
 
 -- name: remove
 DELETE FROM files WHERE repository_id = %s AND id = ANY(%s::bigint[])
