@@ -1,5 +1,8 @@
 """fanotify beside inotify: ``PYTHONPATH=daemon:. python -m tests.bench.bench_tiers [directories ...]`` as root.
 
+With TMPDIR in a file system that nobody else uses, such as a tmpfs of one's own: fanotify hears of all that happens
+there.
+
 For each number of directories and each way, in a process of its own: how long it takes until all is covered, what that
 costs in memory, how fast full queues are emptied, whether a burst overflows them, and what it costs to hear nothing, or
 only of what happens elsewhere in the file system.

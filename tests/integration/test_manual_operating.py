@@ -46,6 +46,7 @@ def test_every_section_is_tried() -> None:
     assert set(sections("operating.md")) == {
         *("Every day", "Upgrade", "Backup", "Restore", "A tree moves", "A repository gets another name"),
         *("To a PostgreSQL of your own", "A repository goes", "More hosts for the deep scan"),
+        "One mark instead of many watches",  # in tests/system/test_confinement.py
     }
 
 

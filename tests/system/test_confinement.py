@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools import sample_library
+from tests.tools.manuals import DOCS, blocks
 from tests.tools.systemd_box import CHECKOUT, Box
 from tests.tools.systemd_service import BUSY_IS_FINE, UNIT, Service
 
@@ -216,11 +217,10 @@ def test_with_the_drop_in_one_mark_watches_a_whole_file_system(service: Service)
     watch = service.ctl("status")["repositories"][0]["watch"]
     assert watch["tier"] == "inotify"
     assert watch["reason"].startswith("fanotify was asked for in the configuration, but it takes CAP_SYS_ADMIN")
-    service.stop()
 
-    service.drop_in("fanotify", service.box.path(f"/usr/share/doc/censusd/{UNIT}.d/fanotify.conf").read_text())
+    (block,) = [each for each in blocks(DOCS / "operating.md", "sh") if each.heading.startswith("One mark instead")]
     root = service.look_after("photos")
-    service.start()
+    service.box.run("sh", "-e", "-c", block.text)
     service.until_watching("photos")
     watch = service.ctl("status")["repositories"][0]["watch"]
     assert (watch["tier"], watch["marks"], watch["used"]) == ("fanotify", 1, 1), watch["reason"]
