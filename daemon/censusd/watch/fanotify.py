@@ -114,10 +114,10 @@ class FanotifyEmitter(InotifyEmitter):
 
     def cover(self, path: str, fd: int) -> bool:
         """See ``Watcher.cover``. What is marked is covered already; what is mounted below the root turns up here."""
+        top = self._top_of(path, fd)
         with self._lock:
             if self._closed:
                 return False
-            top = self._top_of(path, fd)
             if top is not None and top != path:
                 self._uncovered.discard(path)
                 return True
@@ -189,9 +189,10 @@ class FanotifyEmitter(InotifyEmitter):
             raise FanotifyRefusedError(f"the root cannot be opened: {error.strerror}") from error
         try:
             handle, mount = handle_of(fd)
-            self._mark(fd, b"")
+            number = self._mark(fd)
+            self._folders.add(number, b"")
             self._tops[mount] = ROOT
-            if self._folders.locate(_number_of(fd) + handle) != (ROOT,):
+            if self._folders.locate(number + handle) != (ROOT,):
                 raise FanotifyRefusedError("the kernel does not tell where a directory of this file system is")
         except OSError as error:
             raise FanotifyRefusedError(_explain(error), granted=error.errno != errno.EPERM) from error
@@ -200,27 +201,40 @@ class FanotifyEmitter(InotifyEmitter):
             self._folders.close()
 
     def _top_of(self, path: str, fd: int) -> str | None:
-        """Where the mount is that a directory was reached by, which is marked; None if it cannot be."""
+        """Where the mount is that a directory was reached by, which is marked; None if it cannot be.
+
+        The lock is not held: a file system may take its time to say its number.
+        """
         try:
             _, mount = handle_of(fd)
-            top = self._tops.get(mount)
-            if top is None or top == path or not is_below(path, top):
-                # It is new, or may be: numbers are used again. To mark a file system once more does no harm.
-                if os.fstat(fd).st_dev in self._refusals:
-                    return None
-                self._mark(fd, self._to_bytes(path))
-                top = self._tops[mount] = path
-            self._seen.add(mount)
+            with self._lock:
+                top = self._tops.get(mount)
+                if top is not None and top != path and is_below(path, top):
+                    self._seen.add(mount)
+                    return top
+            # It is new, or may be: numbers are used again. To mark a file system once more does no harm.
+            if os.fstat(fd).st_dev in self._refusals:
+                return None
+            number = self._mark(fd)
+            with self._lock:
+                self._folders.add(number, self._to_bytes(path))
+                self._tops[mount] = path
+                self._seen.add(mount)
         except OSError as error:
-            device = os.fstat(fd).st_dev
-            if device not in self._refusals:
-                self._refusals[device] = f"{path or 'the root'}: {_explain(error)}"
-                _log.info("%s is watched by inotify, not by fanotify", self._refusals[device])
+            self._refuse(os.fstat(fd).st_dev, f"{path or 'the root'}: {_explain(error)}")
             return None
-        return top
+        return path
 
-    def _mark(self, fd: int, top: bytes) -> None:
-        """Mark the file system of the directory that is open as ``fd``; it is mounted at ``top``."""
+    def _refuse(self, device: int, why: str) -> None:
+        """Note, and say once, that a file system cannot be marked. The lock is not held."""
+        with self._lock:
+            if device in self._refusals or self._closed:
+                return
+            self._refusals[device] = why
+        _log.info("%s is watched by inotify, not by fanotify", why)
+
+    def _mark(self, fd: int) -> bytes:
+        """Mark the file system of the directory that is open as ``fd``; its number. The lock is not held."""
         try:
             self._fanotify.mark_filesystem(fd, self._masks[0])
         except OSError as error:
@@ -228,7 +242,7 @@ class FanotifyEmitter(InotifyEmitter):
                 raise
             del self._masks[0]
             self._fanotify.mark_filesystem(fd, self._masks[0])
-        self._folders.add(_number_of(fd), top)
+        return _number_of(fd)
 
 
 def _number_of(fd: int) -> bytes:
