@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -222,3 +223,23 @@ def test_a_pass_that_was_cut_short_before_its_deletions(library: Library) -> Non
     library.query("DROP TRIGGER refuse ON directories")
     library.reconcile()
     assert library.records() == disk(library.root)
+
+
+def test_a_file_that_moves_on_after_its_directory_was_listed_keeps_its_row(library: Library) -> None:
+    for path in ("a/f", "a/g", "b/h"):
+        library.write(path)
+    library.reconcile()
+    ids = library.ids()
+    library.write("a/g", "so that the listing is compared")
+
+    def move_on(path: str, _: int) -> None:
+        if path == "b":
+            (library.root / "a/f").rename(library.root / "b/f")
+
+    replace(library, hooks=replace(library.hooks, cover=move_on)).reconcile()
+    assert library.ids() == {"b/f": ids["a/f"], "a/g": ids["a/g"], "b/h": ids["b/h"]}
+    assert not library.missing()
+    # Neither is the listing of a place that it has left trusted.
+    (library.root / "b/f").rename(library.root / "a/f")
+    library.reconcile()
+    assert library.ids() == ids

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from itertools import chain
 from uuid import UUID
 
 from censusd.catalogue import files
@@ -24,6 +25,9 @@ class Arrivals:
         tree: for looking at the places that files may have departed from.
         plan: takes the moves, updates and new files.
         bare: whether there is no row that anything could have brought along.
+
+    Attributes:
+        outdated: row numbers of directories that a file has left since their listing.
     """
 
     def __init__(self, repository_id: UUID, tree: Tree, plan: Plan, *, bare: bool) -> None:
@@ -31,6 +35,7 @@ class Arrivals:
         self._tree = tree
         self._plan = plan
         self._bare = bare
+        self.outdated: set[int] = set()
         self._new: list[tuple[Listed, list[FileEntry]]] = []
         self._arrivals: list[Arrival] = []
         self._seen: dict[int, Listing] = {}
@@ -106,20 +111,28 @@ class Arrivals:
     def _departed(self, candidates: list[Candidate]) -> list[Candidate]:
         """The rows whose file is proved to be no longer where the catalogue has it."""
         departed: list[Candidate] = []
+        again: list[Candidate] = []
         elsewhere: defaultdict[str, list[Candidate]] = defaultdict(list)
         here: dict[int, dict[str, int]] = {}
         places = self._plan.places()
+        alone = self._with_one_link()
         for row in candidates:
             seen = self._seen.get(row.directory_id)
             if seen is not None and (seen.looked is None or row.name in seen.looked):
                 if row.directory_id not in here:
                     here[row.directory_id] = _inodes(seen)
                 # A missing one may be back just where it was.
-                departed += [row] if _is_gone(row, here[row.directory_id], seen) else []
+                if _is_gone(row, here[row.directory_id], seen):
+                    departed.append(row)
+                elif (row.device, row.inode) in alone:
+                    # It cannot be at both places: it has moved on after one of them was looked at.
+                    again.append(row)
             elif row.state == FileState.MISSING:
                 departed.append(row)
             else:
                 elsewhere[place_now(row.directory, places)].append(row)
+        for row in again:
+            elsewhere[place_now(row.directory, places)].append(row)
         for directory, rows in elsewhere.items():
             found = self._tree.look(directory, frozenset(row.name for row in rows)).seen
             if isinstance(found, Problem):
@@ -127,7 +140,15 @@ class Arrivals:
                 continue
             inodes = _inodes(found)
             departed += [row for row in rows if _is_gone(row, inodes, found)]
+        gone = {row.id for row in departed}
+        self.outdated = {row.directory_id for row in again if row.id in gone}
         return departed
+
+    def _with_one_link(self) -> set[tuple[int, int]]:
+        """(device, inode) of arrivals that have no other name."""
+        new = ((listed.seen.device, entry) for listed, entries in self._new for entry in entries)
+        arrived = ((arrival.device, arrival.entry) for arrival in self._arrivals)
+        return {(device, entry[4]) for device, entry in chain(new, arrived) if entry[5] == 1}
 
 
 def _inodes(seen: Listing) -> dict[str, int]:

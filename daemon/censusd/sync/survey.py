@@ -7,6 +7,7 @@ files of every directory whose digest differs, where it does; then the files tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -134,12 +135,15 @@ class Survey:
             self.absent_files |= absent
             plan.ignored += [row[1] for row in diff.ignored]
             plan.counts.ignored += len(diff.ignored)
-            plan.updates += [(row[1], entry, effect) for entry, row, effect in diff.updated]
-            plan.counts.updated += len(diff.updated)
+            updates = [(row[1], entry, effect) for entry, row, effect in diff.updated if row[1] not in movers]
+            plan.updates += updates
+            plan.counts.updated += len(updates)
             if each.record.id in self._vouched or (
                 each.seen.looked is None and self._rows.was_unchanged(each.record, each.seen)
             ):
                 plan.counts.repaired += diff.count
+            if each.record.id in arrivals.outdated:
+                each.seen = replace(each.seen, digest=b"")
             self._digest(plan, each, changed=bool(diff), incomplete=bool(absent))
         # A digest that a file is part of must not outlive the file's move to another directory.
         left = {move.row.directory_id for move in plan.moves} - {number for number, _, _ in plan.listed}
