@@ -176,6 +176,8 @@ class Site:
 
     def set_rules(self, rules: SiteRules) -> None:
         """Scan it by other rules from now on."""
+        if rules.root != self.rules.root:
+            self.rest_until = 0.0  # what there was about the old place is no news of the new one
         self.rules = rules
         self.lanes = [*(Lane((path,)) for path in rules.first), Lane()]
         self.rehash_after = 0.0

@@ -326,7 +326,7 @@ class Work:
         if flight is None:
             return
         site, trigger = flight.site, flight.trigger
-        if finding is not None and finding.outcome == Outcome.UNSEEN:
+        if finding is not None and finding.outcome == Outcome.UNSEEN and job.root == site.rules.root:
             if time.monotonic() >= site.rest_until:
                 _LOG.warning("a disk is left alone for a while", repository=site.rules.name, why=reason_of(finding))
             site.rest_until = time.monotonic() + _ROOT_REST

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -18,6 +19,21 @@ _LOG: Final = structlog.get_logger("censusd.service")
 _LOOK_AT_CLOCK_EVERY: Final = 1.0
 _JUMP: Final = 1.0
 """Seconds; what is less is how a clock is kept right."""
+
+
+class _Threads(BasePoolExecutor):  # type: ignore[misc]  # a library without types
+    """Threads that run from the beginning.
+
+    Whoever begins one while memory is short may wait for ever: ``Thread.start()`` does, if the thread does not live to
+    say that it runs.
+    """
+
+    def __init__(self, number: int) -> None:
+        pool = ThreadPoolExecutor(number)
+        all_run = threading.Barrier(number)
+        for _ in range(number):
+            pool.submit(all_run.wait)
+        super().__init__(pool)
 
 
 class SteadyScheduler(BackgroundScheduler):  # type: ignore[misc]  # a library without types
@@ -29,7 +45,7 @@ class SteadyScheduler(BackgroundScheduler):  # type: ignore[misc]  # a library w
 
     def __init__(self) -> None:
         super().__init__(
-            executors={"default": ThreadPoolExecutor(4)},
+            executors={"default": _Threads(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )

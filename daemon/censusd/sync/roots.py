@@ -81,9 +81,16 @@ class RootGuard:
                 repositories.set_identity(cursor, repository.lease, identity)
 
     def hidden_paths(self) -> frozenset[str]:
-        """Directories that never belong to the repository: mounts of other kinds, or all mounts if it keeps to one."""
+        """Directories that never belong to the repository: mounts of other kinds, or all mounts if it keeps to one.
+
+        Raises:
+            RootOfflineError: the root has gone since it was looked at.
+        """
         rules = self._repository.rules
-        mounts = mounts_below(real_path(rules.root), read_mounts())
+        try:
+            mounts = mounts_below(real_path(rules.root), read_mounts())
+        except OSError as error:
+            raise RootOfflineError(f"{rules.root}: {error.strerror}") from error
         return frozenset(
             path for path, mount in mounts.items() if not rules.cross_mounts or mount.type in PSEUDO_FILESYSTEMS
         )

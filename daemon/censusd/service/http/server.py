@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import secrets
@@ -123,10 +124,11 @@ class HttpServer:
         while not self._stopping.is_set():
             try:
                 connection, _ = self._listener.accept()
-            except OSError as error:
-                # Out of file descriptors, or the client is gone again: neither is a reason to stop listening.
+            except (OSError, MemoryError) as error:
+                # Out of file descriptors or memory, or the client is gone again: no reason to stop listening.
                 if not self._stopping.wait(0.1):
-                    _LOG.warning("a connection could not be accepted", socket=self.address, why=error.strerror)
+                    why = getattr(error, "strerror", "") or "out of memory"
+                    _LOG.warning("a connection could not be accepted", socket=self.address, why=why)
                 continue
             if not self._slots.acquire(timeout=_PATIENCE):
                 _refuse(connection)
@@ -134,8 +136,10 @@ class HttpServer:
             with self._changed:
                 self._connections.add(connection)
             try:
-                threading.Thread(target=self._serve, args=(connection,), name="http request", daemon=True).start()
-            except RuntimeError:  # no more threads
+                # Thread.start() would wait for ever for a thread that does not live to say that it runs, for want of
+                # memory.
+                _thread.start_new_thread(self._serve, (connection,))
+            except (RuntimeError, MemoryError):  # no more threads
                 self._done(connection)
 
     def _serve(self, connection: socket.socket) -> None:

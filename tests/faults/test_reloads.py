@@ -1,0 +1,137 @@
+"""The configuration changes while files do: reloads by the hundred, faults, repositories that come, go and move."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from tests.faults.arena import REPOSITORY, Arena, trials
+from tests.tools.waiting import until
+
+OTHER = "other"
+FILES = 3000
+
+
+def reload(arena: Arena, text: str) -> None:
+    """Have the daemon read another configuration, and wait until it has."""
+    daemon = arena.daemon
+    assert daemon.notifications is not None
+    before = len(daemon.notifications.messages)
+    daemon.configure(text)
+    daemon.signal(signal.SIGHUP)
+    began = daemon.notifications.wait_for(lambda message: message.startswith("RELOADING=1"), before)
+    daemon.notifications.wait_for(lambda message: message == "READY=1", began)
+
+
+def ids(arena: Arena, repository: str) -> dict[str, int]:
+    """Path -> number of the row, of every file on record, also where nobody looks after it any more."""
+    return dict(
+        arena.query(
+            "SELECT d.path || '/' || f.name, f.id FROM files f JOIN directories d ON d.id = f.directory_id"
+            " JOIN repositories r ON r.id = f.repository_id WHERE r.name = %s AND f.state = 0",
+            repository,
+        )
+    )
+
+
+def more_than(arena: Arena, number: int) -> bool:
+    """Whether more than so many of the other repository's files are on record."""
+    return len(ids(arena, OTHER)) > number
+
+
+@trials()
+def test_a_storm_of_reloads(arena: Arena) -> None:
+    @contextmanager
+    def storm(arena: Arena) -> Iterator[None]:
+        for number in range(500 if arena.trial.long else 150):
+            arena.daemon.signal(signal.SIGHUP)
+            if number % 10 == 0:
+                # Something differs at times, so that there is something to do.
+                arena.daemon.configure(arena.configuration() + f'reconcile_max = "{7 + number} days"\n')
+                arena.workload.wait(5)
+            if number % 50 == 0:
+                arena.daemon.ctl("scan", REPOSITORY)
+        yield
+        reload(arena, arena.configuration())
+
+    arena.run("hundreds of SIGHUPs while scanning", storm)
+
+
+@trials()
+def test_a_configuration_that_is_not_valid(arena: Arena) -> None:
+    wrong = ("[[repository]\n", '[daemon]\nlog_level = "loud"\n', "\0", '[[repository]]\nname = "x"\n')
+
+    @contextmanager
+    def broken(arena: Arena) -> Iterator[None]:
+        for text in wrong:
+            arena.daemon.ctl("scan", REPOSITORY)
+            reload(arena, text)
+            assert "the old one stays in force" in arena.daemon.ctl("status").stdout
+            arena.workload.wait(arena.trial.operations // len(wrong))
+        arena.daemon.config.unlink()
+        arena.daemon.signal(signal.SIGHUP)
+        yield
+        reload(arena, arena.configuration())
+        assert "the old one stays in force" not in arena.daemon.ctl("status").stdout
+
+    arena.run("a configuration that is not valid, while scanning", broken)
+
+
+@trials()
+def test_a_repository_comes_and_goes(arena: Arena) -> None:
+    tree = arena.place / OTHER
+    for number in range(FILES):
+        directory = tree / str(number // 100)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / str(number)).touch()
+
+    @contextmanager
+    def to_and_fro(arena: Arena) -> Iterator[None]:
+        alone = arena.configuration()
+        both = f'{alone}[[repository]]\nname = "{OTHER}"\npath = "{tree}"\n'
+        known: dict[str, int] = {}
+        for _ in range(4):
+            reload(arena, both)
+            until(partial(more_than, arena, min(len(known), FILES - 1)), arena.daemon.log_text)
+            reload(arena, alone)
+            rows = ids(arena, OTHER)
+            assert rows.items() >= known.items()
+            assert arena.query("SELECT state FROM repositories WHERE name = %s", OTHER) == [("retired",)]
+            known = rows
+        reload(arena, both)
+        arena.daemon.sync(OTHER)
+        assert ids(arena, OTHER).items() >= known.items()
+        assert len(ids(arena, OTHER)) == sum(len(names) for *_, names in os.walk(tree))
+        yield
+
+    arena.run("a repository added and removed while it is scanned", to_and_fro)
+
+
+@trials()
+def test_a_root_is_renamed(arena: Arena) -> None:
+    @contextmanager
+    def renamed(arena: Arena) -> Iterator[None]:
+        places = [arena.place / "moved", arena.place / "deeper/moved again", arena.root]
+        for place in places:
+            with arena.workload.paused():
+                move(arena, place)
+            arena.workload.wait(arena.trial.operations // 6)
+            reload(arena, arena.configuration())
+            arena.workload.wait(arena.trial.operations // 6)
+            arena.daemon.sync(REPOSITORY)
+        yield
+
+    arena.run("a root that is renamed, on disk and in the configuration", renamed)
+    assert '"unexpected"' not in arena.daemon.log_text(), arena.daemon.log_text()
+
+
+def move(arena: Arena, place: Path) -> None:
+    """Have the tree somewhere else."""
+    place.parent.mkdir(exist_ok=True)
+    arena.root.rename(place)
+    arena.root = place
+    arena.workload.root = os.fsencode(place)
