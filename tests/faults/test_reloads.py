@@ -126,7 +126,9 @@ def test_a_root_is_renamed(arena: Arena) -> None:
         yield
 
     arena.run("a root that is renamed, on disk and in the configuration", renamed)
-    assert '"unexpected"' not in arena.daemon.log_text(), arena.daemon.log_text()
+    assert not (
+        wrong := [event["exception"] for event in arena.daemon.log_events() if event["event"] == "unexpected"]
+    ), wrong[0]
 
 
 def move(arena: Arena, place: Path) -> None:

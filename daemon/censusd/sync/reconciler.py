@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from censusd.catalogue import files, maintenance, repositories
 from censusd.catalogue.connection import Cursor
@@ -31,6 +32,8 @@ from censusd.sync.context import Repository
 from censusd.sync.looks import Looks
 from censusd.sync.roots import RootGuard
 from censusd.sync.run import Run, Work
+
+T = TypeVar("T")
 
 _ROUNDS: Final = 4
 """How often a reconcile follows a tree that changes under it before it leaves the rest for later."""
@@ -106,7 +109,7 @@ class Reconciler:
         guard = RootGuard(self._repository, accept=options.released)
         work = self._work(scope, trigger, options, guard)
         policy = self._repository.rules.policy(guard.hidden_paths())
-        with Tree(self._repository.rules.root, policy, stable_inodes=guard.root.stable_inodes) as looking:
+        with _opened(Tree, self._repository.rules.root, policy, stable_inodes=guard.root.stable_inodes) as looking:
             hooks = self._hooks
             run = Run(self._repository, work, looking, guard.check, hooks.cancelled, hooks.progress, hooks.unsettled)
             with self._closing(run):
@@ -155,7 +158,8 @@ class Reconciler:
         """Walk the subtrees that ``looks`` asks for, and note what that leads on to."""
         hooks, subtrees = self._hooks, tuple(looks.subtrees)
         looks.subtrees.clear()
-        with Walk(
+        with _opened(
+            Walk,
             self._repository.rules.root,
             policy,
             subtrees,
@@ -268,6 +272,14 @@ class Reconciler:
     def _set_state(self, state: RepositoryState, reason: str, cursor: Cursor) -> None:
         repositories.begin_write(cursor, self._repository.lease)
         repositories.set_state(cursor, self._repository.lease, state, reason)
+
+
+def _opened(what: Callable[..., T], root: Path, *arguments: Any, **more: Any) -> T:
+    """Open a tree, or a walk, whose root may have gone since it was looked at."""
+    try:
+        return what(root, *arguments, **more)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RootOfflineError(f"{root}: {error.strerror}") from error
 
 
 def _batches(observations: Iterable[Observation]) -> Iterator[list[Observation]]:
