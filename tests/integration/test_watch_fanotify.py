@@ -251,3 +251,11 @@ def test_what_is_mounted_twice_is_heard_at_both_places(tmp_path: Path) -> None:
 
 def test_what_lies_beside_the_part_of_a_disk_that_is_mounted_is_elsewhere(tmp_path: Path) -> None:
     assert with_mounts("part_of_a_disk", tmp_path)["names"] == {"a": {"in it": True}}
+
+
+def test_an_overlay_is_watched_by_inotify_and_the_reason_is_said(tmp_path: Path) -> None:
+    found = with_mounts("layered", tmp_path)
+    why = "this kind of file system has no file handles, or no number"
+    assert found["auto"].startswith("inotify: every change to overlay goes through this kernel")
+    assert f"; not by fanotify: {why}" in found["auto"]
+    assert found["fanotify"].startswith(f"inotify: fanotify was asked for in the configuration, but {why}")

@@ -182,8 +182,19 @@ def decisions(scratch: Path) -> dict[str, object]:
     return {wanted: f"{decision.tier}: {decision.reason}" for wanted, decision in found.items()}
 
 
+def layered(scratch: Path) -> dict[str, object]:
+    """The root is an overlay, which has no handles that could be opened."""
+    layers, root = scratch / "layers", scratch / "tree"
+    mount("tmpfs", layers)
+    for path in (layers / "lower", layers / "upper", layers / "work", root):
+        path.mkdir()
+    options = f"lowerdir={layers}/lower,upperdir={layers}/upper,workdir={layers}/work"
+    mount("overlay", root, "-o", options)
+    return decisions(scratch)
+
+
 SANDBOXES: dict[str, Callable[[Path], dict[str, object]]] = {
-    each.__name__: each for each in (mixed, remount, another_disk, twice, part_of_a_disk, decisions)
+    each.__name__: each for each in (mixed, remount, another_disk, twice, part_of_a_disk, decisions, layered)
 }
 
 if __name__ == "__main__":
