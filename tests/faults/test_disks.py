@@ -160,10 +160,11 @@ def _walked(arena: Arena, kind: str) -> None:
     def unplugged(arena: Arena) -> Iterator[None]:
         for _ in range(rounds):
             arena.workload.wait(20)
-            with arena.workload.paused(), walking(arena, chance.uniform(0, 0.1)), away(arena, disk):
-                pass
-            disk.mount()
-            until(lambda: state(arena) == "active")
+            with arena.workload.paused():
+                with walking(arena, chance.uniform(0, 0.1)), away(arena, disk):
+                    pass
+                disk.mount()
+                until(lambda: state(arena) == "active")
         yield
 
     arena.run(f"unmounted mid-walk ({kind})", unplugged)
