@@ -144,9 +144,9 @@ class Sweep:
             self._arena.daemon.ctl(*errand)
         if not self.has_fired():
             self._silent.append(point)
-            if self._survives:
-                self.daemon.start()
         if self._survives:
+            if process.poll() is not None:
+                self.daemon.start()
             self.daemon.sync(REPOSITORY)
         elif self.has_fired():
             assert process.wait(DEADLINE) == -signal.SIGKILL
