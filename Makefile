@@ -45,7 +45,7 @@ test-system: setup ## Run what needs root: the daemon under a real systemd, real
 	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -m system -rs $(ARGS)
 
 faults: setup ## Run the fault suite in its long form: lost, wrongly missing, time to repair; as root for all of it
-	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" tests/faults -m faults -rs $(ARGS)
+	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" tests/faults tests/integration/test_machine.py -m faults -rs $(ARGS)
 
 bench: setup ## Run the benchmarks, or one of them: make bench ARGS=watch
 	@for name in $(or $(ARGS),$$(ls tests/bench | sed -n 's/^bench_\(.*\)\.py$$/\1/p')); do \

@@ -117,6 +117,7 @@ def test_the_catalogue_equals_the_disk_after_every_barrier(tmp_path: Path, catal
     run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=30))
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(24))
