@@ -116,6 +116,7 @@ class Arena:
         self.workload: Workload
         self.note = ""
         self.rows = rows
+        self._retried = 0.0
 
     def run(self, name: str, fault: Fault) -> Verdict:
         """Start, let the fault happen under the workload, and judge.
@@ -216,7 +217,10 @@ class Arena:
         )
         if not self.query(waiting, REPOSITORY):
             return True
-        self.daemon.ctl("retry", REPOSITORY)
+        # Not all the time: what was put off is looked at by the owner, once it has lain for a moment.
+        if time.monotonic() > self._retried + 5.0:
+            self._retried = time.monotonic()
+            self.daemon.ctl("retry", REPOSITORY)
         return False
 
     def _waiting(self) -> str:
