@@ -339,6 +339,10 @@ def _mounted_meanwhile(scratch: str, database: str) -> None:
             library.sync()
             assert library.records().keys() == disk(root).keys()
             assert library.worker.phase is Phase.WATCHING
+            # Nothing else happens than that it is gone again: no pass, no event of a file.
+            unmount(root / "d/z")
+            until(lambda: library.worker.phase is Phase.OFFLINE)
+            assert {"d/z/unseen", "d/z/seen"} <= library.records().keys()
 
 
 def test_promise_3_what_is_mounted_below_the_root_is_on_record_in_a_moment(tmp_path: Path, database: str) -> None:

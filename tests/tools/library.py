@@ -78,13 +78,13 @@ class Library:
         ((hashed, phase),) = self.query(statement, path)
         return hashed, phase
 
-    def rows(self) -> dict[str, tuple[Any, ...]]:
-        """Path -> all that is on record of a present file, the physical place of its row included."""
+    def rows(self) -> dict[str, str]:
+        """Path -> all that is on record of a present file, the physical place of its row included, as text."""
         statement = (
-            "SELECT v.file_path, f.*, f.ctid::text FROM file_records v"
+            "SELECT v.file_path, f::text || f.ctid::text FROM file_records v"
             " JOIN files f ON f.repository_id = v.repository_id AND f.id = v.file_id"
         )
-        return {path: tuple(rest) for path, *rest in self.query(statement)}
+        return dict(self.query(statement))
 
     def with_rules(self, **changes: Any) -> Library:
         """The same repository under other rules."""

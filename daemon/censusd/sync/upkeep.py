@@ -188,7 +188,6 @@ class Upkeep:
         watcher = self.watching.watcher if self.watching else None
         number = watcher.begin_pass() if watcher else 0
         operation = self._pass(Scope.whole(), trigger, options)
-        self._recorded_root = None
         troubled = self._plan_another_look()
         if watcher:
             watcher.end_pass(number, troubled)
@@ -219,7 +218,7 @@ class Upkeep:
         """
         began = time.monotonic()
         try:
-            operation = Reconciler(self.repository, self._alone()).reconcile(scope, Trigger.REALTIME)
+            operation = self._reconcile(self._alone(), scope, Trigger.REALTIME)
         except BaseException:
             self._dirty_set.add_scope(scope)
             raise
@@ -242,7 +241,7 @@ class Upkeep:
             return None
         self._look_again_after = min(_LAST_LOOK_AGAIN, self._look_again_after * 2)
         scope = Scope(subtrees=tuple(paths))
-        operation = Reconciler(self.repository, self._alone()).reconcile(scope, Trigger.REALTIME)
+        operation = self._reconcile(self._alone(), scope, Trigger.REALTIME)
         if operation.id:
             reporting.settled(self.repository.rules.name, operation)
         self._plan_another_look()
@@ -257,7 +256,7 @@ class Upkeep:
         scope = self._elsewhere.next()
         if not scope:
             return True
-        operation = Reconciler(self.repository, self._alone()).reconcile(scope, Trigger.REALTIME)
+        operation = self._reconcile(self._alone(), scope, Trigger.REALTIME)
         if operation.id:
             reporting.settled(self.repository.rules.name, operation)
         return False
@@ -306,7 +305,7 @@ class Upkeep:
         self._said = time.monotonic()
         hooks = replace(self._watched(), progress=self._note_progress)
         try:
-            operation = Reconciler(self.repository, hooks).reconcile(scope, trigger, options)
+            operation = self._reconcile(hooks, scope, trigger, options)
         except CensusError as error:
             cancelled = isinstance(error, CancelledError)
             status = OperationStatus.CANCELLED if cancelled else OperationStatus.FAILED
@@ -318,6 +317,14 @@ class Upkeep:
         if operation.counts.added > _MANY * max(1, operation.counts.files_scanned):
             maintenance.analyze(self.repository.catalogue)
         return operation
+
+    def _reconcile(self, hooks: Hooks, scope: Scope, trigger: Trigger, options: Options | None = None) -> SyncOperation:
+        try:
+            return Reconciler(self.repository, hooks).reconcile(scope, trigger, options)
+        finally:
+            if scope.subtrees:
+                # It may have come to know a mount, which belongs to the root from now on.
+                self.forget_root()
 
     def _watched(self) -> Hooks:
         """The worker's hooks, with each directory covered before it is listed."""
