@@ -17,8 +17,8 @@ REVISION := 1
 # More arguments for the tool behind a target, as in: make test ARGS="-k names -x"
 ARGS :=
 
-# How many processes run tests: half as many again as there are cores, since many tests wait for something; at most 8.
-TESTERS := $(shell n=$$(nproc); n=$$((n + (n + 1) / 2)); echo $$((n > 8 ? 8 : n)))
+# How many processes run tests: twice as many as there are cores, since many tests wait for something; at most 8.
+TESTERS := $(shell n=$$((2 * $$(nproc))); echo $$((n > 8 ? 8 : n)))
 
 override VENV := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))
 export VENV PYTHON STATE REPO PREFIX DESTDIR REVISION

@@ -54,6 +54,11 @@ def trials(seeds: int = 3, operations: int = 1000, minutes: float = 10) -> pytes
     return pytest.mark.parametrize("trial", [pytest.param(Trial(), id="short"), *long])
 
 
+def long_only(*values: object) -> object:
+    """A parameter that is left to `make faults`, in its short form too: another is much like it."""
+    return pytest.param(*values, marks=pytest.mark.faults)
+
+
 @dataclass
 class Verdict:
     """What came of one run.

@@ -13,7 +13,7 @@ from censusd.catalogue import deep_queue, repositories
 from censusd.catalogue.connection import Catalogue
 from censusd.model import Trigger
 from censusd.sync.requests import Kind, Request
-from tests.faults.arena import Arena, Trial, trials
+from tests.faults.arena import Arena, Trial, long_only, trials
 from tests.faults.clocks import DAY, Clock, have_witness_tell_real_time
 from tests.tools.library import take
 from tests.tools.living import DEADLINE, LivingLibrary
@@ -58,7 +58,7 @@ def goes_on(arena: Arena) -> None:
 
 @trials(seeds=2)
 @pytest.mark.parametrize("days", [2, -2])
-@pytest.mark.parametrize("whose", ["daemon", "database", "both"])
+@pytest.mark.parametrize("whose", [long_only("daemon"), long_only("database"), "both"])
 def test_a_clock_jumps(
     trial: Trial, shared_path: Path, clock: Clock, request: pytest.FixtureRequest, whose: str, days: int
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from censusd.catalogue import migrations
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.embedded import EmbeddedServer
-from tests.faults.arena import Arena, Trial, trials
+from tests.faults.arena import Arena, Trial, long_only, trials
 from tests.faults.proxy import Mode, Proxy
 from tests.tools.server_holder import FAST
 from tests.tools.waiting import until
@@ -162,7 +162,12 @@ def hung(arena: Arena, server: Server) -> Iterator[None]:
 @trials(seeds=3)
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("is restarted", restarted), ("is ended at once", restarted_at_once), ("crashes", crashed), ("is stopped", hung)],
+    [
+        long_only("is restarted", restarted),
+        long_only("is ended at once", restarted_at_once),
+        ("crashes", crashed),
+        ("is stopped", hung),
+    ],
 )
 def test_the_server(
     trial: Trial,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from tests.faults.arena import REPOSITORY, Arena, trials
+from tests.faults.arena import REPOSITORY, Arena, long_only, trials
 from tests.faults.elsewhere import elsewhere
 from tests.tools.private import mount, privately
 from tests.tools.waiting import stays, until
@@ -134,7 +134,7 @@ def _idle(arena: Arena, kind: str) -> None:
     nothing_foreign(arena)
 
 
-KINDS = pytest.mark.parametrize("kind", ["ext4", "tmpfs"])
+KINDS = pytest.mark.parametrize("kind", [long_only("ext4"), "tmpfs"])
 
 
 @trials()

@@ -97,7 +97,6 @@ def repair_costs_no_more_than_two_passes(arena: Arena) -> None:
 def _too_few(arena: Arena) -> None:
     WATCHES.write_text(str(FEW))
     fill(arena.root, 50)
-    arena.settings += 'poll_interval = "1s"\n'
 
     @contextmanager
     def polled(arena: Arena) -> Iterator[None]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.faults import failpoints
-from tests.faults.arena import REPOSITORY, Arena, trials
+from tests.faults.arena import REPOSITORY, Arena, long_only, trials
 from tests.faults.failpoints import Plan
 from tests.tools.daemon import DaemonProcess
 from tests.tools.waiting import until
@@ -69,7 +69,9 @@ def test_an_owner_that_sleeps_past_its_lease(arena: Arena, rival: DaemonProcess)
 
 
 @trials(seeds=2)
-@pytest.mark.parametrize("point", ["before commit sync.run.Run.apply", "before sync.withdrawal.withdraw_absent"])
+@pytest.mark.parametrize(
+    "point", ["before commit sync.run.Run.apply", long_only("before sync.withdrawal.withdraw_absent")]
+)
 def test_an_owner_that_sleeps_in_a_transaction(arena: Arena, rival: DaemonProcess, point: str) -> None:
     """It has written, and not committed. What it holds locked must not keep the other from taking over for ever."""
     fired = arena.place / "fired"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from censusd.catalogue.connection import Catalogue
 from censusd.watch.fanotify import FanotifyEmitter
@@ -13,6 +15,17 @@ from censusd.watch.inotify import InotifyEmitter
 from tests.tools.control_room import ControlRoom
 from tests.tools.living import LivingLibrary
 from tests.tools.watching import fanotify_refusal
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """What is run here may set the process's log up; other tests have theirs."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import time
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from censusd.config import Config, load
 from censusd.deepscan.scanner import Scanner
@@ -18,6 +16,8 @@ from censusd.model import SyncOperation
 from censusd.service import application as application_module
 from censusd.service.application import Application
 from censusd.sync.worker import Worker
+
+pytestmark = pytest.mark.usefixtures("own_log")
 
 _MOMENT = 0.3
 
@@ -32,17 +32,6 @@ def configured(directory: Path, database: str, *names: str) -> Config:
     file.write_text("".join(lines))
     places = {"STATE_DIRECTORY": str(directory / "state"), "RUNTIME_DIRECTORY": str(directory / "run")}
     return load([file], {"CENSUSD_DATABASE": database} | places)
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """A reload sets the process's log up; other tests have theirs."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

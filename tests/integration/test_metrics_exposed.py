@@ -81,6 +81,7 @@ def test_the_values_say_what_is_on_disk(daemon: DaemonProcess) -> None:
         assert value("censusd_repository_owned") == 1
         assert value("censusd_watch_tier", tier="inotify") == 1
         assert value("censusd_next_reconciliation_timestamp_seconds") > value("censusd_last_pass_timestamp_seconds")
-        until(lambda: value("censusd_deep_scan_files_total") == 2)
+        # What was created and then closed in another commit is read twice, if it was read in between.
+        until(lambda: value("censusd_deep_scan_files_total") in {2, 3})
         until(lambda: value("censusd_files_bytes") == 3)
         until(lambda: value("censusd_deep_scan_backlog_files") == 0)

@@ -359,6 +359,7 @@ class Paused(Assistant):
         return found
 
 
+@pytest.mark.usefixtures("own_log")
 def test_a_reload_in_the_middle_of_the_start_is_looked_at_too(library: Library, place: Path, database: str) -> None:
     fill(library, 1)
     (place / "fotos").mkdir()

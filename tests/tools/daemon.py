@@ -88,10 +88,14 @@ class DaemonProcess:
 
     def configure(self, text: str) -> None:
         """Write the configuration. Unless it says otherwise, trees are watched the same way whoever runs the tests."""
+        # [http] is last, so that keys for it can be put first.
+        common = f'[control]\nsocket = "{self.socket}"\n[http]\nlisten = "127.0.0.1:0"\n'
         if "watch =" not in text:
             watch = '[defaults]\nwatch = "inotify"\n'
-            text = text.replace("[defaults]\n", watch) if "[defaults]\n" in text else watch + text
-        common = f'[control]\nsocket = "{self.socket}"\n[http]\nlisten = "127.0.0.1:0"\n'
+            if "[defaults]\n" in text:
+                text = text.replace("[defaults]\n", watch)
+            else:
+                common = watch + common
         self.config.write_text(common + text)
 
     def start(self) -> Self:
