@@ -15,6 +15,7 @@ from tests.tools.library import Library
 from tests.tools.scanning import (
     NEVER_IDLE,
     RULES,
+    claim,
     hashes,
     scanning,
     sha256,
@@ -101,12 +102,23 @@ def test_a_root_that_is_gone_costs_nobody_an_attempt(library: Library) -> None:
     with scanning(library.repository.catalogue, site(root)) as scanner:
         until(lambda: scanner._sites["library"].rest_until > 0)
         until(lambda: not library.query("SELECT worker FROM deep_scan_claims WHERE worker IS NOT NULL"))
-    assert len(waiting(library)) == 30
-    assert library.query("SELECT max(attempts), max(put_off) FROM deep_scan_claims") == [(0, 0)]
-    root.rmdir()
-    (root.parent / "away").rename(root)
-    with scanning(library.repository.catalogue, site(root)):
+        assert len(waiting(library)) == 30
+        assert library.query("SELECT max(attempts), max(put_off) FROM deep_scan_claims") == [(0, 0)]
+        root.rmdir()
+        (root.parent / "away").rename(root)
+        # Not a minute later, as for a disk that stays away.
+        until(lambda: not waiting(library), within=20)
+
+
+def test_a_claim_whose_answer_was_lost_is_made_again(library: Library) -> None:
+    library.write("file")
+    library.write("other")
+    library.reconcile()
+    claim(library, "me", lease=3600)
+    with scanning(library.repository.catalogue, site(library.root), worker="me"):
         until(lambda: not waiting(library))
+    assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]
+    assert library.query("SELECT count(*) FROM files WHERE scan_phase = 1") == [(2,)]
 
 
 def test_other_rules_take_effect_without_a_restart(library: Library, make_library: Callable[..., Library]) -> None:

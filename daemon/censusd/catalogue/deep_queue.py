@@ -217,6 +217,17 @@ def let_go(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int
         cursor.execute(_SQL.let_go, (repository_id, list(ids), worker))
 
 
+def let_go_of_others(cursor: Cursor, worker: str, held: Sequence[tuple[UUID, int]]) -> int:
+    """Files that this worker has claimed without knowing, since the answer was lost: all but those it ``held``.
+
+    Returns:
+        How many they were.
+    """
+    values = {"worker": worker, "repositories": [one for one, _ in held], "ids": [number for _, number in held]}
+    cursor.execute(_SQL.let_go_of_others, values)
+    return cursor.rowcount
+
+
 def put_off(cursor: Cursor, repository_id: UUID, worker: str, reasons: Mapping[int, str]) -> None:
     """Files that were not what the catalogue says: again later, each time later. It counts as no attempt."""
     if reasons:

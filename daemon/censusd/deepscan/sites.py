@@ -150,7 +150,8 @@ class Site:
         compared: the change number up to which missing files were looked for elsewhere.
         compare_after: monotonic seconds before which that is not done again, because nobody wanted to know.
         lanes: the backlog, by priority: what comes first, and everything.
-        rest_until: monotonic seconds until which its disk is left alone, because it did not answer.
+        rest: seconds for which its disk was left alone last, because it did not answer; 0 if it has answered since.
+        rest_until: monotonic seconds until which it is left alone.
         stretches: the work that is under way, by type and trigger.
         rehash_after: monotonic seconds before which there is nothing to be read again, or no budget for it.
         waited: seconds that the oldest of its files has waited, when that was asked last.
@@ -164,6 +165,7 @@ class Site:
     compared: int = -1
     compare_after: float = 0.0
     lanes: list[Lane] = field(default_factory=list)
+    rest: float = 0.0
     rest_until: float = 0.0
     stretches: dict[tuple[OperationType, Trigger], Stretch] = field(default_factory=dict)
     rehash_after: float = 0.0

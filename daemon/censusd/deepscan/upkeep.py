@@ -63,7 +63,8 @@ class Upkeep:
         self._see_records(now)
         if now >= self._next_renewal:
             self._next_renewal = now + _RENEW_EVERY
-            self._work.renew()
+            if self._work.renew():
+                self._restart()
             self._take_over()
         if now >= self._next_count:
             self._next_count = now + _COUNT_EVERY
@@ -97,8 +98,12 @@ class Upkeep:
             expired = deep_queue.expire(cursor, gone)
         if expired:
             _LOG.info("files are taken over from a worker that is gone", files=expired, worker=gone)
-            for site in self._sites.values():
-                site.restart()
+            self._restart()
+
+    def _restart(self) -> None:
+        """There are files again that could not be claimed when their turn came."""
+        for site in self._sites.values():
+            site.restart()
 
     def _upgrade(self, site: Site) -> None:
         """Files that an older version looked at are looked at again; before that is begun, nothing is."""

@@ -29,7 +29,9 @@ _LOG: Final = structlog.get_logger("censusd.deepscan")
 
 _LEASE: Final = 120.0
 _WRITE_AFTER: Final = 1.0
-_ROOT_REST: Final = 60.0
+_FIRST_REST: Final = 5.0
+_LAST_REST: Final = 60.0
+"""Seconds that a disk is left alone that did not answer: twice as long each time, until it does."""
 
 
 @dataclass(slots=True)
@@ -252,8 +254,15 @@ class Work:
             if not landed.results:
                 del self._landed[key]
 
-    def renew(self) -> None:
-        """Hold what is being looked at, or is to be written, for another while."""
+    def renew(self) -> int:
+        """Hold what is being looked at, or is to be written, for another while, and nothing else.
+
+        Returns:
+            How many other files were held, because an answer of the database was lost.
+
+        Raises:
+            CatalogueError: the database refused, or is away.
+        """
         held: defaultdict[UUID, list[int]] = defaultdict(list)
         for flight in (*self._flights.values(), *(one for _, one in self._suspects)):
             if flight.site.record is not None:
@@ -264,6 +273,8 @@ class Work:
         with self._catalogue.transaction() as cursor:
             for identity, ids in held.items():
                 deep_queue.renew(cursor, identity, self._worker, ids, _LEASE)
+            everything = [(identity, number) for identity, ids in held.items() for number in ids]
+            return deep_queue.let_go_of_others(cursor, self._worker, everything)
 
     def give_up(self, pool: Processes) -> None:
         """Stop looking at everything that a pool has, and let others have it.
@@ -326,10 +337,8 @@ class Work:
         if flight is None:
             return
         site, trigger = flight.site, flight.trigger
-        if finding is not None and finding.outcome == Outcome.UNSEEN and job.root == site.rules.root:
-            if time.monotonic() >= site.rest_until:
-                _LOG.warning("a disk is left alone for a while", repository=site.rules.name, why=reason_of(finding))
-            site.rest_until = time.monotonic() + _ROOT_REST
+        if finding is not None and job.root == site.rules.root:
+            _rest(site, finding)
         if finding is not None and finding.outcome == Outcome.DONE and job.recorded not in {"", finding.hash}:
             if not flight.suspicion:
                 # Whoever has written to it a moment ago may not be on record yet, and memory errs as well.
@@ -375,6 +384,17 @@ class Work:
         """The time of work that is under way, or begins."""
         scope = _SCOPES.get((kind, trigger), "/")
         return site.stretches.setdefault((kind, trigger), Stretch(kind, trigger, scope))
+
+
+def _rest(site: Site, finding: Finding) -> None:
+    """Leave a repository's disk alone for a while if it did not answer."""
+    now = time.monotonic()
+    if finding.outcome != Outcome.UNSEEN:
+        site.rest = 0.0
+    elif now >= site.rest_until:
+        site.rest = min(_LAST_REST, 2 * site.rest or _FIRST_REST)
+        site.rest_until = now + site.rest
+        _LOG.warning("a disk is left alone for a while", repository=site.rules.name, why=reason_of(finding))
 
 
 _SCOPES: Final = {

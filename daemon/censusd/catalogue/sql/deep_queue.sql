@@ -111,6 +111,12 @@ RETURNING f.id, s.corrupt
 UPDATE deep_scan_claims SET worker = NULL, lease_expires_at = NULL
  WHERE repository_id = %s AND file_id = ANY(%s::bigint[]) AND worker = %s
 
+-- name: let_go_of_others
+UPDATE deep_scan_claims c SET worker = NULL, lease_expires_at = NULL
+ WHERE c.worker = %(worker)s AND c.lease_expires_at > now()
+   AND NOT EXISTS (SELECT FROM unnest(%(repositories)s::uuid[], %(ids)s::bigint[]) AS held (repository_id, file_id)
+                    WHERE held.repository_id = c.repository_id AND held.file_id = c.file_id)
+
 -- name: finish
 DELETE FROM deep_scan_claims WHERE repository_id = %s AND file_id = ANY(%s::bigint[]) AND worker = %s
 
