@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.arena import REPOSITORY, Arena, long_only, trials
 from tests.faults.elsewhere import elsewhere
+from tests.tools.disks import make_disk
 from tests.tools.private import mount, privately
 from tests.tools.waiting import stays, until
 
@@ -47,16 +48,7 @@ class Disk:
             self._store.mkdir()
             mount("tmpfs", self._store)
             return
-        with self._store.open("wb") as image:
-            image.truncate(256 << 20)
-        made = subprocess.run(
-            ["mkfs.ext4", "-q", "-F", "-m0", "-Elazy_itable_init=1", os.fspath(self._store)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
-            pytest.skip(f"no ext4 can be made here: {made.stderr.strip()}")
+        make_disk(self._store, 256 << 20)
 
     def mount(self) -> None:
         """Mount it."""

@@ -76,7 +76,7 @@ def test_an_owner_that_sleeps_in_a_transaction(arena: Arena, rival: DaemonProces
     """It has written, and not committed. What it holds locked must not keep the other from taking over for ever."""
     fired = arena.place / "fired"
     fired.write_bytes(bytes(4096))
-    plan = Plan(str(arena.place / "points"), str(fired), point, 5, signal.SIGSTOP)
+    plan = Plan(str(arena.place / "points"), str(fired), point, 2, signal.SIGSTOP)
 
     @contextmanager
     def asleep(arena: Arena) -> Iterator[None]:

@@ -22,6 +22,7 @@ from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import Result, Stretch
 from censusd.deepscan.writer import Writer
 from censusd.model import OperationType, Trigger
+from tests.tools.disks import make_disk
 from tests.tools.library import Library, opened
 from tests.tools.private import privately
 from tests.tools.rotting import mapped
@@ -268,11 +269,7 @@ def test_what_waits_for_its_first_look_comes_before(library: Library) -> None:
 def _rotting_disk(scratch: str, database: str) -> None:
     store, root = Path(scratch, "store"), Path(scratch, "disk")
     root.mkdir()
-    with store.open("wb") as file:
-        file.truncate(16 << 20)
-    made = subprocess.run(["mkfs.ext4", "-q", "-F", "-m0", store], capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"no ext4 can be made here: {made.stderr.strip()}")
+    make_disk(store)
     mounting = ["mount", "-o", "loop", str(store), str(root)]
     done = subprocess.run(mounting, capture_output=True, text=True, check=False)
     if done.returncode:

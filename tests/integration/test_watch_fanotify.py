@@ -16,6 +16,7 @@ from censusd.watch import fanotify, folders
 from censusd.watch.fanotify import FanotifyEmitter
 from censusd.watch.fanotify_kernel import Fanotify, FanotifyRefusedError
 from censusd.watch.tier import Tier
+from tests.tools.disks import need_disks
 from tests.tools.fanotify_sandbox import decided
 from tests.tools.private import CHECKOUT
 from tests.tools.watching import Watch, covers, fanotify_refusal, watching
@@ -220,6 +221,7 @@ def with_mounts(what: str, scratch: Path) -> dict[str, Any]:
 
 
 def test_each_mount_below_the_root_is_heard_in_its_own_way(tmp_path: Path) -> None:
+    need_disks()
     found = with_mounts("mixed", tmp_path)
     assert found["marks"] == 3
     (refusal,) = found["refusals"]
@@ -231,12 +233,14 @@ def test_each_mount_below_the_root_is_heard_in_its_own_way(tmp_path: Path) -> No
 
 
 def test_a_root_can_be_unmounted_and_is_heard_again_when_it_is_back(tmp_path: Path) -> None:
+    need_disks()
     found = with_mounts("remount", tmp_path)
     assert "the root was unmounted" in found["gone"][0]
     assert list(found["heard"]["names"]) == ["a"]
 
 
 def test_a_disk_that_takes_the_place_of_another_is_heard(tmp_path: Path) -> None:
+    need_disks()
     found = with_mounts("another_disk", tmp_path)
     assert [said["names"] for said in found["heard"]] == [{where: {"file": True}} for where in ("one", "one", "other")]
     assert found["marks"] == 1
@@ -250,6 +254,7 @@ def test_what_is_mounted_twice_is_heard_at_both_places(tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_the_part_of_a_disk_that_is_mounted_is_elsewhere(tmp_path: Path) -> None:
+    need_disks()
     assert with_mounts("part_of_a_disk", tmp_path)["names"] == {"a": {"in it": True}}
 
 

@@ -19,6 +19,7 @@ from censusd.sync.watching import Watching, WatchRules
 from censusd.watch.debounce import DirtySet
 from censusd.watch.fanotify import FanotifyEmitter
 from censusd.watch.tier import TierDecision
+from tests.tools.disks import make_disk
 from tests.tools.tiny_fuse import tiny_fuse
 from tests.tools.watching import Watch, watching
 
@@ -41,9 +42,7 @@ def unmount(at: Path) -> None:
 def disk(image: Path, at: Path) -> None:
     """An ext4 file system in a file."""
     if not image.exists():
-        with image.open("wb") as file:
-            file.truncate(16 << 20)
-        subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+        make_disk(image)
     at.mkdir(exist_ok=True)
     subprocess.run(["mount", "-o", "loop", str(image), str(at)], check=True)
 
