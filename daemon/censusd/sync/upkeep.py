@@ -322,9 +322,8 @@ class Upkeep:
         try:
             return Reconciler(self.repository, hooks).reconcile(scope, trigger, options)
         finally:
-            if scope.subtrees:
-                # It may have come to know a mount, which belongs to the root from now on.
-                self.forget_root()
+            # It may have come to know a mount, which belongs to the root from now on.
+            self.forget_root()
 
     def _watched(self) -> Hooks:
         """The worker's hooks, with each directory covered before it is listed."""
