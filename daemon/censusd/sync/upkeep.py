@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,6 @@ from censusd.errors import CancelledError, CensusError, RootOfflineError
 from censusd.filesystem.identity import Root, look_at_root
 from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, Mount, mounts_below, read_mounts, real_path
 from censusd.model import (
-    Counts,
     OperationStatus,
     OperationType,
     Problem,
@@ -27,6 +26,7 @@ from censusd.model import (
 from censusd.sync import reporting
 from censusd.sync.context import Repository, Rules
 from censusd.sync.links import Elsewhere
+from censusd.sync.progress import Progress
 from censusd.sync.reconciler import Hooks, Options, Reconciler
 from censusd.sync.roots import RecordedRoot
 from censusd.sync.watching import Watching, WatchRules
@@ -34,36 +34,10 @@ from censusd.watch.debounce import DirtySet
 from censusd.watch.tier import TierDecision
 
 _LOG: Final = structlog.get_logger("censusd.sync")
-_SAY_PROGRESS_EVERY: Final = 2.0
 _FIRST_LOOK_AGAIN: Final = 10.0
 _LAST_LOOK_AGAIN: Final = 3600.0
 _MANY: Final = 0.1
 """The share of new files in a pass from which on the planner's statistics are worth nothing."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a pass has come, for status.
-
-    Attributes:
-        scope: what it looks at.
-        counts: what it has seen and done.
-        began: seconds of the monotonic clock.
-    """
-
-    scope: str
-    counts: Counts = field(default_factory=Counts)
-    began: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        """Since when it runs."""
-        return time.monotonic() - self.began
-
-    @property
-    def files_per_second(self) -> float:
-        """How fast it is on average."""
-        return self.counts.files_scanned / max(self.seconds, 0.001)
 
 
 class Upkeep:
@@ -106,7 +80,6 @@ class Upkeep:
         self._on_root_changed = on_root_changed
         self._on_overflow = on_overflow
         self._elsewhere = Elsewhere(repository)
-        self._said = 0.0
         self._recorded_root: RecordedRoot | None = None
         self._decision: TierDecision | None = None
         self._mounts: dict[str, Mount] = {}
@@ -301,9 +274,8 @@ class Upkeep:
             return repositories.status(cursor, self.repository.id).last_pass_at
 
     def _pass(self, scope: Scope, trigger: Trigger, options: Options | None) -> SyncOperation:
-        self.progress = Progress(scope.describe())
-        self._said = time.monotonic()
-        hooks = replace(self._watched(), progress=self._note_progress)
+        self.progress = progress = Progress(self.repository.rules.name, scope.describe())
+        hooks = replace(self._watched(), progress=progress.note)
         try:
             operation = self._reconcile(hooks, scope, trigger, options)
         except CensusError as error:
@@ -338,23 +310,6 @@ class Upkeep:
         if scope:
             self._dirty_set.add_scope(scope)
             self.left_over = True
-
-    def _note_progress(self, counts: Counts) -> None:
-        progress = self.progress
-        if progress is None:
-            return
-        progress.counts = counts
-        now = time.monotonic()
-        if now >= self._said + _SAY_PROGRESS_EVERY:
-            self._said = now
-            _LOG.info(
-                "scanning",
-                repository=self.repository.rules.name,
-                files=counts.files_scanned,
-                files_per_second=round(progress.files_per_second),
-                directories=counts.directories,
-                problems=counts.problems,
-            )
 
     def _plan_another_look(self) -> list[str]:
         """Note when to try unreadable directories again. Returns their paths."""
