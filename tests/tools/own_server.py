@@ -37,6 +37,7 @@ class OwnServer:
     Args:
         directory: an existing one for everything; others may pass through the directories above it.
         environment: what is added to the server's environment.
+        primary: a running one whose catalogue this one has as well, as its hot standby.
 
     Attributes:
         conninfo: how to reach the catalogue.
@@ -45,7 +46,9 @@ class OwnServer:
         process: the server, once it was started.
     """
 
-    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str] | None = None, *, primary: OwnServer | None = None
+    ) -> None:
         self._environment = {"LC_ALL": "C", "PATH": os.environ["PATH"], **(environment or {})}
         self.data = directory / "data"
         self.log = directory / "log"
@@ -55,11 +58,20 @@ class OwnServer:
         self._user = user.name if user.is_another else None
         self._directory = directory
         self.process: subprocess.Popen[bytes] | None = None
+        self._is_standby = primary is not None
         if self._user:
             os.chown(directory, pwd.getpwnam(self._user).pw_uid, -1)
-        how = ("-U", "postgres", "--auth=trust", "--no-sync", "--wal-segsize=1", "--encoding=UTF8", "--locale=C")
+        if primary is None:
+            how = ("-U", "postgres", "--auth=trust", "--no-sync", "--wal-segsize=1", "--encoding=UTF8", "--locale=C")
+            self._make("initdb", "-D", self.data, *how)
+        else:
+            how = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+            self._make("pg_basebackup", "-D", self.data, "-d", primary.conninfo, *how)
+
+    def _make(self, program: str, *arguments: str | Path) -> None:
+        """Have one of PostgreSQL's programs make the data directory."""
         subprocess.run(
-            [self._programs / "initdb", "-D", self.data, *how],
+            [self._programs / program, *arguments],
             check=True,
             capture_output=True,
             user=self._user,
@@ -108,8 +120,9 @@ class OwnServer:
 
     def __enter__(self) -> Self:
         self.start()
-        with Catalogue(self.conninfo) as catalogue:
-            migrations.migrate(catalogue)
+        if not self._is_standby:
+            with Catalogue(self.conninfo) as catalogue:
+                migrations.migrate(catalogue)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -22,6 +22,7 @@ Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 _LONGEST_REASON: Final = 300
 _UNAVAILABLE_CLASSES: Final = ("08", "53", "57", "58", "25P03")
+_READ_ONLY: Final = "25006"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Catalogue:
                 took effect is then unknown: whoever retries must look at the disk and the catalogue again.
             CatalogueError: the database refused a statement.
         """
-        with self._translated(), self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+        with self._translated(), self._writable() as connection, connection.cursor(binary=True) as cursor:
             yield cursor
 
     @contextmanager
@@ -133,7 +134,7 @@ class Catalogue:
         Raises:
             CatalogueError: as for ``transaction``.
         """
-        with self._translated(), self._pool.connection() as connection:
+        with self._translated(), self._writable() as connection:
             connection.autocommit = True
             try:
                 yield connection
@@ -144,6 +145,16 @@ class Catalogue:
     def statistics(self) -> dict[str, int]:
         """The pool's own counters, by the names that psycopg_pool documents."""
         return self._pool.get_stats()
+
+    @contextmanager
+    def _writable(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """A connection; not used again if its server takes no writes, because the next may lead to one that does."""
+        with self._pool.connection() as connection:
+            try:
+                yield connection
+            except psycopg.errors.ReadOnlySqlTransaction:
+                connection.close()
+                raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -212,6 +223,11 @@ def _translate(error: psycopg.Error) -> CatalogueError:
     # The primary message names tables and constraints; the detail would quote the values, which may be private.
     message = error.diag.message_primary or type(error).__name__
     state = error.sqlstate or ""
+    if state == _READ_ONLY:
+        # As a database that is away: a server that recovers, or a standby, will be or lead to one that takes writes.
+        return CatalogueUnavailableError(
+            f"the database takes no writes now: {message} (it is a standby, or default_transaction_read_only is on)"
+        )
     if state.startswith(_UNAVAILABLE_CLASSES) or (
         not state and isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     ):
