@@ -61,6 +61,7 @@ class OwnServer:
         self._is_standby = primary is not None
         if self._user:
             os.chown(directory, pwd.getpwnam(self._user).pw_uid, -1)
+        how: tuple[str, ...]
         if primary is None:
             how = ("-U", "postgres", "--auth=trust", "--no-sync", "--wal-segsize=1", "--encoding=UTF8", "--locale=C")
             self._make("initdb", "-D", self.data, *how)
