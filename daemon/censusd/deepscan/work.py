@@ -1,11 +1,10 @@
-"""Files on their way: claimed, looked at by a worker process, and written. Used by the scanner's thread only."""
+"""The way of a file: claimed, looked at by a worker process, and written about. Used by the scanner's thread only."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -19,56 +18,20 @@ from censusd.catalogue.rehash import Budget, Place
 from censusd.deepscan import reporting
 from censusd.deepscan.demands import Demand
 from censusd.deepscan.findings import reason_of
+from censusd.deepscan.flights import Flight, Flights
+from censusd.deepscan.landing import Landing, stretch_of
 from censusd.deepscan.messages import Finding, Job, Outcome, Settings
 from censusd.deepscan.processes import Processes, wait
-from censusd.deepscan.sites import Lane, Result, Site, Stretch
+from censusd.deepscan.sites import Lane, Site
 from censusd.deepscan.writer import Writer
 from censusd.model import OperationType, Strategy, Trigger
 
 _LOG: Final = structlog.get_logger("censusd.deepscan")
 
 _LEASE: Final = 120.0
-_WRITE_AFTER: Final = 1.0
 _FIRST_REST: Final = 5.0
 _LAST_REST: Final = 60.0
 """Seconds that a disk is left alone that did not answer: twice as long each time, until it does."""
-
-
-@dataclass(slots=True)
-class Flight:
-    """A file that a worker process is at, or will be.
-
-    Attributes:
-        site: its repository.
-        file: the file.
-        trigger: why it is looked at.
-        demand: who asked, if anybody did.
-        pool: where it is looked at.
-        suspicion: what was found in it instead of what was recorded, if this is the second look at it.
-    """
-
-    site: Site
-    file: ClaimedFile
-    trigger: Trigger
-    demand: Demand | None
-    pool: Processes
-    suspicion: str = ""
-
-    @property
-    def kind(self) -> OperationType:
-        """Whether it is looked at for the first time or again."""
-        return OperationType.REHASH if self.file.recorded is not None else OperationType.DEEP_SCAN
-
-
-@dataclass(slots=True)
-class _Landed:
-    """What is to be written of one repository, one kind of look and one trigger."""
-
-    site: Site
-    kind: OperationType
-    trigger: Trigger
-    since: float
-    results: list[tuple[Result, Demand | None]]
 
 
 class Work:
@@ -104,11 +67,8 @@ class Work:
         self.hashing = hashing
         self._catalogue = catalogue
         self._worker = worker
-        self._writer = Writer(catalogue, worker, self.cache)
-        self._flights: dict[int, Flight] = {}
-        self._landed: dict[tuple[str, OperationType, Trigger], _Landed] = {}
-        self._suspects: list[tuple[float, Flight]] = []
-        self._number = 0
+        self._flights = Flights()
+        self._landing = Landing(Writer(catalogue, worker, self.cache))
 
     @property
     def fault(self) -> str:
@@ -219,11 +179,7 @@ class Work:
 
     def is_at(self, site: Site, *triggers: Trigger, kind: OperationType = OperationType.DEEP_SCAN) -> bool:
         """Whether files of a repository are on their way for one of some reasons."""
-        under_way: tuple[Flight | _Landed, ...] = (
-            *self._flights.values(),
-            *(one for _, one in self._suspects),
-            *(one for one in self._landed.values() if one.results),
-        )
+        under_way = (*self._flights, *self._landing)
         return any(one.site is site and one.kind is kind and one.trigger in triggers for one in under_way)
 
     def gather(self, seconds: float, wake_fd: int) -> None:
@@ -232,11 +188,12 @@ class Work:
         for job, finding in found:
             self._land(job, finding)
         for casualty in casualties:
-            flight = self._flights.get(casualty.job.number)
+            flight = self._flights.of(casualty.job)
             if flight is not None:
                 reporting.worker_lost(flight.site.rules.name, flight.file, casualty.why)
             self._land(casualty.job, None, casualty.why)
-        self._look_again()
+        for flight in self._flights.due():
+            flight.pool.submit([self._flights.take_off(flight, hashing=self.hashing)])
 
     def write(self, *, everything: bool = False) -> None:
         """Write what is complete enough to be a batch, has waited long enough, or is all there is.
@@ -244,15 +201,10 @@ class Work:
         Raises:
             CatalogueUnavailableError: the database is away; nothing is lost.
         """
-        now = time.monotonic()
-        for key, landed in list(self._landed.items()):
-            pool = self.idle if landed.trigger is Trigger.IDLE else self.urgent
-            while landed.results and (
-                everything or len(landed.results) >= self.batch or now > landed.since + _WRITE_AFTER or not pool.pending
-            ):
-                self._write(landed)
-            if not landed.results:
-                del self._landed[key]
+        pools = {Trigger.IDLE: self.idle}
+        self._landing.write(
+            self.batch, is_last=lambda trigger: everything or not pools.get(trigger, self.urgent).pending
+        )
 
     def renew(self) -> int:
         """Hold what is being looked at, or is to be written, for another while, and nothing else.
@@ -264,10 +216,10 @@ class Work:
             CatalogueError: the database refused, or is away.
         """
         held: defaultdict[UUID, list[int]] = defaultdict(list)
-        for flight in (*self._flights.values(), *(one for _, one in self._suspects)):
+        for flight in self._flights:
             if flight.site.record is not None:
                 held[flight.site.record.id].append(flight.file.id)
-        for landed in self._landed.values():
+        for landed in self._landing:
             if landed.site.record is not None:
                 held[landed.site.record.id] += [result.file.id for result, _ in landed.results]
         with self._catalogue.transaction() as cursor:
@@ -282,18 +234,12 @@ class Work:
         Raises:
             CatalogueError: the database refused, or is away; then the claims run out by themselves.
         """
-        flights = [self._flights.pop(job.number) for job in pool.cancel() if job.number in self._flights]
-        let_go: defaultdict[UUID, list[int]] = defaultdict(list)
+        flights = [flight for job in pool.cancel() if (flight := self._flights.end(job)) is not None]
         for flight in flights:
             if flight.demand is not None:
                 flight.demand.in_flight -= 1
-            if flight.site.record is not None:
-                let_go[flight.site.record.id].append(flight.file.id)
             flight.site.restart()
-        if let_go:
-            with self._catalogue.transaction() as cursor:
-                for identity, ids in let_go.items():
-                    deep_queue.let_go(cursor, identity, self._worker, ids)
+        self._let_go(flights)
 
     def let_suspects_go(self) -> None:
         """Do not look again at what was not as recorded; somebody else will, sooner or later.
@@ -301,89 +247,42 @@ class Work:
         Raises:
             CatalogueError: the database refused, or is away; then the claims run out by themselves.
         """
-        suspects, self._suspects = self._suspects, []
-        with self._catalogue.transaction() as cursor:
-            for _, flight in suspects:
-                if flight.site.record is not None:
-                    deep_queue.let_go(cursor, flight.site.record.id, self._worker, [flight.file.id])
+        self._let_go(self._flights.clear_suspects())
+
+    def _let_go(self, flights: Iterable[Flight]) -> None:
+        """Let others have files."""
+        let_go: defaultdict[UUID, list[int]] = defaultdict(list)
+        for flight in flights:
+            if flight.site.record is not None:
+                let_go[flight.site.record.id].append(flight.file.id)
+        if let_go:
+            with self._catalogue.transaction() as cursor:
+                for identity, ids in let_go.items():
+                    deep_queue.let_go(cursor, identity, self._worker, ids)
 
     def _take(self, site: Site, files: Sequence[ClaimedFile], trigger: Trigger, demand: Demand | None) -> None:
         """Have files looked at that were claimed."""
         pool = self.idle if trigger is Trigger.IDLE else self.urgent
         flights = [Flight(site, file, trigger, demand, pool) for file in files]
         if flights:
-            self._stretch(site, flights[0].kind, trigger)
+            stretch_of(site, flights[0].kind, trigger)
         if demand is not None:
             demand.in_flight += len(flights)
-        pool.submit([self._job(flight) for flight in flights])
-
-    def _job(self, flight: Flight) -> Job:
-        self._number += 1
-        self._flights[self._number] = flight
-        file = flight.file
-        recorded = file.recorded.hex() if file.recorded is not None else ""
-        return Job(
-            self._number,
-            flight.site.rules.root,
-            file.directory,
-            file.name,
-            (file.size, file.mtime_ns, file.ctime_ns, file.inode),
-            hashing=bool(recorded) or (self.hashing and not file.keeps_hash),
-            recorded=recorded,
-        )
+        pool.submit([self._flights.take_off(flight, hashing=self.hashing) for flight in flights])
 
     def _land(self, job: Job, finding: Finding | None, why: str = "") -> None:
-        flight = self._flights.pop(job.number, None)
+        flight = self._flights.end(job)
         if flight is None:
             return
-        site, trigger = flight.site, flight.trigger
-        if finding is not None and job.root == site.rules.root:
-            _rest(site, finding)
+        if finding is not None and job.root == flight.site.rules.root:
+            _rest(flight.site, finding)
         if finding is not None and finding.outcome == Outcome.DONE and job.recorded not in {"", finding.hash}:
             if not flight.suspicion:
-                # Whoever has written to it a moment ago may not be on record yet, and memory errs as well.
-                flight.suspicion = str(finding.hash)
-                self._suspects.append((time.monotonic() + site.rules.settles, flight))
+                self._flights.suspect(flight, str(finding.hash))
                 return
             if finding.hash != flight.suspicion:
                 finding, why = None, "its content is not the recorded one, and another whenever it is read"
-        key = site.rules.name, flight.kind, trigger
-        landed = self._landed.setdefault(key, _Landed(site, flight.kind, trigger, time.monotonic(), []))
-        landed.results.append((Result(flight.file, finding, why), flight.demand))
-
-    def _look_again(self) -> None:
-        """Have files read once more that were not as recorded, when what has happened to them is on record."""
-        now = time.monotonic()
-        for due, flight in self._suspects:
-            if now >= due:
-                flight.pool.submit([self._job(flight)])
-        self._suspects = [(due, flight) for due, flight in self._suspects if now < due]
-
-    def _write(self, landed: _Landed) -> None:
-        site, trigger = landed.site, landed.trigger
-        batch = landed.results[: self.batch]
-        if site.record is None:
-            del landed.results[: len(batch)]
-            return
-        stretch = self._stretch(site, landed.kind, trigger)
-        written = self._writer.write(site.record.id, stretch, [result for result, _ in batch])
-        del landed.results[: len(batch)]
-        landed.since = time.monotonic()
-        for result, demand in batch:
-            if demand is not None:
-                number = result.file.id
-                demand.land(result, failed=number in written.failed, corrupt=number in written.differing)
-        stretch.counts.files_scanned += written.files
-        stretch.counts.bytes_hashed += written.bytes
-        stretch.counts.problems += len(written.failed)
-        stretch.counts.corrupt += len(written.corrupt)
-        reporting.written(site.rules.name, stretch.type, written, [result.file for result, _ in batch])
-
-    @staticmethod
-    def _stretch(site: Site, kind: OperationType, trigger: Trigger) -> Stretch:
-        """The time of work that is under way, or begins."""
-        scope = _SCOPES.get((kind, trigger), "/")
-        return site.stretches.setdefault((kind, trigger), Stretch(kind, trigger, scope))
+        self._landing.add(flight, finding, why)
 
 
 def _rest(site: Site, finding: Finding) -> None:
@@ -395,11 +294,3 @@ def _rest(site: Site, finding: Finding) -> None:
         site.rest = min(_LAST_REST, 2 * site.rest or _FIRST_REST)
         site.rest_until = now + site.rest
         _LOG.warning("a disk is left alone for a while", repository=site.rules.name, why=reason_of(finding))
-
-
-_SCOPES: Final = {
-    (OperationType.DEEP_SCAN, Trigger.REALTIME): "what has just changed",
-    (OperationType.DEEP_SCAN, Trigger.IDLE): "what was waiting",
-    (OperationType.REHASH, Trigger.IDLE): "what was not read for longest",
-}
-"""What is said of a stretch's scope in the journal."""
