@@ -26,7 +26,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(VENV)/cache/hypothesis
 export MYPY_CACHE_DIR := $(VENV)/cache/mypy
 export RUFF_CACHE_DIR := $(VENV)/cache/ruff
 
-.PHONY: help setup run test test-system faults bench lint format generate lock install uninstall deb clean
+.PHONY: help setup run test test-slow test-system faults bench lint format generate lock install uninstall deb clean
 
 help: ## Say what can be made (this text)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ run: setup ## Run the daemon on a sample library, or on yours: make run REPO="/p
 test: setup ## Run the fast tests, with a real PostgreSQL
 	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -n $(TESTERS) --dist worksteal \
 	    -m "not system and not slow and not faults" $(ARGS)
+
+test-slow: setup ## Run the tests that take too long for every change: stress, large tables, the manual of operation
+	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -m "slow and not system and not faults" -rs $(ARGS)
 
 test-system: setup ## Run what needs root: the daemon under a real systemd, real mounts, a real Prometheus
 	@"$$VENV/bin/python" -m pytest -o cache_dir="$$VENV/cache/pytest" -m system -rs $(ARGS)

@@ -44,10 +44,23 @@ def sections(page: str) -> dict[str, list[Block]]:
 
 def test_every_section_is_tried() -> None:
     assert set(sections("operating.md")) == {
-        *("Every day", "Upgrade", "Backup", "Restore", "A tree moves", "A repository gets another name"),
+        *("Every day", "Is it still what it was?", "Upgrade", "Backup", "Restore", "A tree moves"),
+        "A repository gets another name",
         *("To a PostgreSQL of your own", "A repository goes", "More hosts for the deep scan"),
         "One mark instead of many watches",  # in tests/system/test_confinement.py
     }
+
+
+def test_content_is_read_again(host: Installation) -> None:
+    verify, daily, accept = sections("operating.md")["Is it still what it was?"]
+    host.write("photos/2024/shot.raw")
+    host.run("censusctl sync photos", "censusctl deep-scan --wait photos", verify)
+    # As it looks when the file has rotted since.
+    host.sql("UPDATE files SET content_hash = decode(repeat('00', 32), 'hex') WHERE name = 'shot.raw'")
+    host.configure(daily.text)
+    host.run("systemctl reload censusd", "censusctl sync photos")
+    host.until(f"{verify.text.strip()}\ncensusctl problems photos | grep shot.raw")
+    host.run(accept, "! censusctl problems photos | grep shot.raw")
 
 
 def test_upgrade_backup_and_restore(host: Installation) -> None:

@@ -21,7 +21,7 @@ from censusd.deepscan.scanner import Scanner
 from censusd.deepscan.sites import SiteRules
 from censusd.errors import CancelledError, CensusError, EmbeddedServerError, WatchError
 from censusd.model import SyncOperation, Trigger
-from censusd.service import log
+from censusd.service import log, summary
 from censusd.service.backlogs import Backlogs
 from censusd.service.collector import Collector
 from censusd.service.controls import Controls
@@ -164,14 +164,7 @@ class Application:
         if self.trouble:
             return self.trouble
         parts = [self.fault] if self.fault else []
-        for worker in self.workers().values():
-            upkeep = worker.upkeep
-            progress = upkeep.progress if upkeep else None
-            if progress is not None:
-                files, speed = progress.counts.files_scanned, progress.files_per_second
-                parts.append(f"{worker.name} scanning: {files:,} files, {speed:,.0f}/s")
-            else:
-                parts.append(f"{worker.name} {worker.phase}")
+        parts += summary.parts(map(_told, self.workers().values()))
         parts += (
             f"{loop.name}: no answer from a disk or the database for {loop.age:.0f} s"
             for loop in self.heartbeats.waiting()
@@ -338,6 +331,15 @@ class Application:
             "next_run": {name: self.schedule.next_run(name) for name in self.workers()},
             "silent": {loop.name: loop.age for loop in self.heartbeats.waiting()},
         }
+
+
+def _told(worker: Worker) -> summary.Repository:
+    """What there is to tell of a repository."""
+    upkeep = worker.upkeep
+    progress = upkeep.progress if upkeep else None
+    if progress is None:
+        return summary.Repository(worker.name, worker.phase)
+    return summary.Repository(worker.name, worker.phase, progress.counts.files_scanned, progress.files_per_second)
 
 
 def _keep_running(server: EmbeddedServer, stopping: threading.Event) -> None:
