@@ -182,6 +182,23 @@ def problems(
     return cursor.fetchall()
 
 
+def tops(cursor: Cursor, repository_id: UUID, most: int = 10_000) -> list[tuple[str, int, int, int]]:
+    """Where file systems begin, the root's too: ``(path, device, inode, birth_ns)`` of directories on others than their
+    parents.
+    """
+    cursor.execute(_SQL.tops, (repository_id, most))
+    return cursor.fetchall()
+
+
+def renumber(cursor: Cursor, repository_id: UUID, devices: Mapping[int, int]) -> None:
+    """File systems have come back under other device numbers, old -> new: carry that over to their directories.
+
+    All at once, because they may have exchanged them.
+    """
+    if devices:
+        cursor.execute(_SQL.renumber, (list(devices), list(devices.values()), repository_id))
+
+
 def count(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
     """How many directories are present, and how many of them carry a problem."""
     cursor.execute(_SQL.count, (repository_id,))

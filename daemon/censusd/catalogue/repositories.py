@@ -185,11 +185,6 @@ def set_schedule(cursor: Cursor, lease: Lease, interval: float, delay: float) ->
     return row[0] if row else None
 
 
-def renumber_device(cursor: Cursor, repository_id: UUID, old: int, new: int) -> None:
-    """The same file system has come back under another device number: carry that over to its directories."""
-    cursor.execute(_SQL.renumber_device, (new, repository_id, old))
-
-
 def database_time(cursor: Cursor) -> datetime:
     """The database's clock, which every time in the catalogue is told by."""
     cursor.execute(_SQL.now)

@@ -67,7 +67,7 @@ class Walk:
         root: absolute path of the repository's root.
         policy: what is left out.
         start: relative paths; one that lies below another is visited once.
-        stable_inodes: False where the file system makes inode numbers up.
+        made_up: device numbers of file systems that make inode numbers up.
         cover: called with each directory, in this process, before it is listed.
         cancelled: asked before each listing, and many times a second while the helpers have nothing to say; the walk
             just ends when it says True.
@@ -84,15 +84,15 @@ class Walk:
         policy: IgnorePolicy,
         start: tuple[str, ...],
         *,
-        stable_inodes: bool = True,
+        made_up: frozenset[int] = frozenset(),
         cover: Cover | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         terms: Help | None = None,
         fault: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._tree = Tree(root, policy, stable_inodes=stable_inodes)
+        self._tree = Tree(root, policy, made_up=made_up)
         self._policy = policy
-        self._stable_inodes = stable_inodes
+        self._made_up = made_up
         self._stack = _outermost(start)
         self._cover = cover
         self._cancelled = cancelled
@@ -181,7 +181,7 @@ class Walk:
 
     def _start(self) -> None:
         try:
-            self._helpers.append(Helper(self._tree.root_fd, self._policy, stable_inodes=self._stable_inodes))
+            self._helpers.append(Helper(self._tree.root_fd, self._policy, self._made_up))
         except OSError as error:
             self._fault(f"a process to help listing cannot be started: {problem_of(error).detail}")
 

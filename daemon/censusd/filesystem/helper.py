@@ -47,7 +47,7 @@ class Helper:
     Args:
         root_fd: the tree's root, open.
         policy: what is left out.
-        stable_inodes: False where the file system makes inode numbers up.
+        made_up: device numbers of file systems that make inode numbers up.
 
     Attributes:
         waiting: the paths that it was asked for and has not answered, in order.
@@ -58,7 +58,7 @@ class Helper:
         OSError: the process cannot be started.
     """
 
-    def __init__(self, root_fd: int, policy: IgnorePolicy, *, stable_inodes: bool) -> None:
+    def __init__(self, root_fd: int, policy: IgnorePolicy, made_up: frozenset[int]) -> None:
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         requests, self.request_fd = os.pipe()
         self.answer_fd, answers = os.pipe()
@@ -89,7 +89,7 @@ class Helper:
         self.waiting: deque[str] = deque()
         self.is_up = False
         self.in_vain = 0.0
-        self._outgoing = bytearray(frame((root_fd, policy.arguments, stable_inodes)))
+        self._outgoing = bytearray(frame((root_fd, policy.arguments, made_up)))
         self._incoming = bytearray()
         self._switches: list[bytes] = []
 

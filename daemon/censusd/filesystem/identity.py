@@ -18,7 +18,9 @@ from typing import Final
 from uuid import UUID
 
 from censusd.filesystem.mounts import Mount, mount_of, mounts_below, native, read_mounts, real_path
+from censusd.filesystem.names import text_of
 from censusd.filesystem.problems import problem_of
+from censusd.filesystem.statx import birth_ns
 from censusd.model import Problem, ProblemKind
 
 _BY_UUID: Final = Path("/dev/disk/by-uuid")
@@ -29,6 +31,10 @@ _GETFSUUID: Final = 0x80111500
 _UUID: Final = Struct("=B16s")
 """``struct fsuuid2``: how many bytes there are, and the bytes."""
 
+_LOOP_DEVICES: Final = Path("/sys/dev/block")
+_FUSE_ROOT: Final = 1
+"""FUSE_ROOT_ID in <linux/fuse.h>: what libfuse gives as the root's inode number where it makes up all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class RootIdentity:
@@ -36,7 +42,7 @@ class RootIdentity:
 
     Attributes:
         filesystem: an identifier of the file system that survives a reboot: its UUID, its server and export, its
-            ``f_fsid``, or its device number if there is nothing better.
+            ``f_fsid``, the file that it is an image in, or its device number if there is nothing better.
         type: file system type.
         device: device number now; not compared, since it may be handed out anew at each boot.
         inode: inode number of the root directory, or 0 where they are not stable.
@@ -59,14 +65,15 @@ class Root:
     Attributes:
         path: absolute path, as configured.
         identity: what makes it this root.
-        stable_inodes: whether inode numbers mean the same file tomorrow.
+        made_up: device numbers of what is mounted here and below where an inode number does not mean the same file
+            tomorrow.
         empty: whether the root directory has no entry at all.
         mount: the mount it lies on.
     """
 
     path: Path
     identity: RootIdentity
-    stable_inodes: bool
+    made_up: frozenset[int]
     empty: bool
     mount: Mount
 
@@ -83,14 +90,16 @@ def look_at_root(path: Path, marker: str = "") -> Root | Problem:
         mounts = read_mounts()
         mount = mount_of(real, mounts)
         found = path.stat()
+        below = mounts_below(real, mounts)
+        made_up = frozenset(each.device for each in (mount, *below.values()) if _makes_inodes_up(each))
         with os.scandir(path) as entries:
             empty = next(iter(entries), None) is None
         identity = RootIdentity(
             filesystem=_filesystem_id(path, mount),
             type=mount.type,
             device=found.st_dev,
-            inode=found.st_ino if mount.stable_inodes else 0,
-            mounts=_filesystems(mounts_below(real, mounts)),
+            inode=0 if found.st_dev in made_up else found.st_ino,
+            mounts=_filesystems(below),
             marker=(path / marker).exists() if marker else None,
         )
     except OSError as error:
@@ -98,7 +107,7 @@ def look_at_root(path: Path, marker: str = "") -> Root | Problem:
         if problem.kind is ProblemKind.VANISHED:
             return Problem(problem.kind, "there is nothing at this path")
         return problem
-    return Root(path, identity, mount.stable_inodes, empty, mount)
+    return Root(path, identity, made_up, empty, mount)
 
 
 def difference(known: RootIdentity, seen: Root, *, files_on_record: bool) -> str | None:
@@ -128,6 +137,42 @@ def difference(known: RootIdentity, seen: Root, *, files_on_record: bool) -> str
     return None
 
 
+def device_now(directory: Path, inode: int, birth: int) -> int | None:
+    """The device number that a directory has by now, which may be handed out anew each time that it is mounted.
+
+    Args:
+        directory: where it is on record.
+        inode: its inode number on record, or 0 where none is.
+        birth: when it was born, on record, or 0.
+
+    Returns:
+        None if there is nothing there, or another directory.
+    """
+    try:
+        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        found, born = os.fstat(fd), birth_ns(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    is_the_same = inode in {0, found.st_ino, found.st_ino - (1 << 64)} and birth in {0, born}
+    return found.st_dev if is_the_same else None
+
+
+def _makes_inodes_up(mount: Mount) -> bool:
+    """Whether an inode number there may mean another file tomorrow."""
+    if mount.type.partition(".")[0] != "fuseblk":
+        return not mount.stable_inodes
+    # ntfs-3g has the numbers that are on the disk, whose root has 5; exfat-fuse lets libfuse count.
+    try:
+        return native(mount.point).stat().st_ino == _FUSE_ROOT
+    except OSError:
+        return True
+
+
 def _filesystems(mounts: dict[str, Mount]) -> dict[str, str]:
     """Path -> file system identifier of the mounts that can be looked at."""
     found: dict[str, str] = {}
@@ -143,14 +188,24 @@ def _filesystems(mounts: dict[str, Mount]) -> dict[str, str]:
 def _filesystem_id(path: Path, mount: Mount) -> str:
     if mount.is_remote:
         return f"source:{mount.type}:{mount.source}"
+    fsid = os.statvfs(path).f_fsid
+    if mount.type == "btrfs":
+        # Made of its UUID and the subvolume's number. A snapshot has the same UUID and inode numbers as its original,
+        # but is another tree of files.
+        return f"fsid:{fsid:x}"
     found = path.stat()
     # To open something else than these may have effects.
     plain = stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)
     uuid = (_uuid_from_kernel(path) if plain else None) or _uuid_from_udev(found.st_dev)
     if uuid:
         return f"uuid:{uuid}"
-    fsid = os.statvfs(path).f_fsid
-    return f"fsid:{fsid:x}" if fsid else f"device:{os.major(found.st_dev)}:{os.minor(found.st_dev)}"
+    if fsid not in {0, found.st_dev}:  # many a file system gives its device number for it
+        return f"fsid:{fsid:x}"
+    device = f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}"
+    with suppress(OSError):
+        image = (_LOOP_DEVICES / device / "loop/backing_file").read_bytes().removesuffix(b"\n")
+        return f"image:{text_of(image)}"
+    return f"device:{device}"
 
 
 def _uuid_from_kernel(path: Path) -> str | None:

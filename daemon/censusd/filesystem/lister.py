@@ -3,7 +3,7 @@
 ``censusd.filesystem.helper`` starts it and speaks with it through its standard input and output. Each message is a
 frame: the bytes ``list``, a 32-bit length, and that many bytes of ``marshal``.
 
-- It is first told what to list: ``(root descriptor, IgnorePolicy's arguments, stable_inodes)``. The descriptor is
+- It is first told what to list: ``(root descriptor, IgnorePolicy's arguments, made_up)``. The descriptor is
   inherited, so that parent and helper look at the same root whatever happens to its path. It answers ``True``.
 - Then it is given lists of relative paths, any number at a time. Each path gets one answer, in the same order: all that
   ``Tree.observe`` has to say of it, as plain values; or None if that is too large to send.
@@ -96,8 +96,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         OSError: the root cannot be opened, or nobody reads the answers.
         EOFError: the requests broke off.
     """
-    root, policy, stable_inodes = _receive(requests)
-    with Tree(Path(f"/proc/self/fd/{root}"), IgnorePolicy(**policy), stable_inodes=stable_inodes) as tree:
+    root, policy, made_up = _receive(requests)
+    with Tree(Path(f"/proc/self/fd/{root}"), IgnorePolicy(**policy), made_up=made_up) as tree:
         os.close(root)
         answers.write(frame(True))
         answers.flush()

@@ -50,16 +50,18 @@ class Mount:
         type: file system type, for instance ``ext4``.
         source: device or server it comes from, as the kernel shows it.
         root: which directory of that file system is shown here (bind mounts, subvolumes).
+        device: device number of that file system; those of Btrfs subvolumes are others.
     """
 
     point: str
     type: str
     source: str
     root: str
+    device: int = 0
 
     @property
     def stable_inodes(self) -> bool:
-        """Whether an inode number means the same file tomorrow."""
+        """Whether an inode number means the same file tomorrow, as far as the type tells."""
         return self.type not in _UNSTABLE_INODES and not self.type.startswith("fuse.")
 
     @property
@@ -82,7 +84,8 @@ def read_mounts(path: Path = MOUNTINFO) -> list[Mount]:
         head, separator, tail = line.partition(b" - ")
         if separator:
             fields, (kind, source, *_) = head.split(b" "), tail.split(b" ")
-            mount = Mount(_unescape(fields[4]), text_of(kind), _unescape(source), _unescape(fields[3]))
+            device = os.makedev(*map(int, fields[2].split(b":")))
+            mount = Mount(_unescape(fields[4]), text_of(kind), _unescape(source), _unescape(fields[3]), device)
             mounts[int(fields[0])] = int(fields[1]), mount
     return _visible(mounts)
 

@@ -46,17 +46,17 @@ class Tree:
     Args:
         root: absolute path of the root.
         policy: what is left out.
-        stable_inodes: False where the file system makes inode numbers up.
+        made_up: device numbers of file systems that make inode numbers up.
 
     Raises:
         OSError: the root cannot be opened as a directory.
     """
 
-    def __init__(self, root: Path, policy: IgnorePolicy, *, stable_inodes: bool = True) -> None:
+    def __init__(self, root: Path, policy: IgnorePolicy, *, made_up: frozenset[int] = frozenset()) -> None:
         # The root itself may be named through symlinks: that is the administrator's own choice of path.
         self._root_fd = os.open(root, OPEN_DIRECTORY & ~os.O_NOFOLLOW)
         self._root_policy = policy.root()
-        self._stable_inodes = stable_inodes
+        self._made_up = made_up
         self._open: dict[str, _Handle] = {}
 
     @property
@@ -101,7 +101,7 @@ class Tree:
             fd, policy = self.open(path)
             if cover is not None:
                 cover(path, fd)
-            return Observation(path, list_directory(fd, policy, stable_inodes=self._stable_inodes))
+            return Observation(path, list_directory(fd, policy, stable_inodes=self._has_stable_inodes(fd)))
         except OSError as error:
             return Observation(path, problem_of(error))
 
@@ -111,7 +111,7 @@ class Tree:
             fd, policy = self.open(path)
             if cover is not None:
                 cover(path, fd)
-            return Observation(path, look(fd, names, policy, stable_inodes=self._stable_inodes))
+            return Observation(path, look(fd, names, policy, stable_inodes=self._has_stable_inodes(fd)))
         except OSError as error:
             return Observation(path, problem_of(error))
 
@@ -125,7 +125,7 @@ class Tree:
         # A descriptor of its own: the shared one may be closed, or listed from, while the caller is at work.
         mine = os.open(".", OPEN_DIRECTORY, dir_fd=fd)
         try:
-            yield from slices(mine, policy, stable_inodes=self._stable_inodes)
+            yield from slices(mine, policy, stable_inodes=self._has_stable_inodes(mine))
         finally:
             os.close(mine)
 
@@ -147,6 +147,9 @@ class Tree:
             return birth_ns(file)
         finally:
             os.close(file)
+
+    def _has_stable_inodes(self, fd: int) -> bool:
+        return not self._made_up or os.fstat(fd).st_dev not in self._made_up
 
     def _handle(self, path: str) -> _Handle:
         known = self._open.get(path)

@@ -35,6 +35,8 @@ from censusd.sync.run import Run, Work
 
 T = TypeVar("T")
 
+_REMOUNTED: Final = frozenset({Trigger.STARTUP, Trigger.REMOUNT})
+"""What a reconcile is made for when file systems may have got other device numbers."""
 _ROUNDS: Final = 4
 """How often a reconcile follows a tree that changes under it before it leaves the rest for later."""
 
@@ -106,10 +108,10 @@ class Reconciler:
             CatalogueError: the database refused, or is away; what was committed stays.
         """
         options = options or Options()
-        guard = RootGuard(self._repository, accept=options.released)
+        guard = RootGuard(self._repository, accept=options.released, remounted=trigger in _REMOUNTED)
         work = self._work(scope, trigger, options, guard)
         policy = self._repository.rules.policy(guard.hidden_paths())
-        with _opened(Tree, self._repository.rules.root, policy, stable_inodes=guard.root.stable_inodes) as looking:
+        with _opened(Tree, self._repository.rules.root, policy, made_up=guard.root.made_up) as looking:
             hooks = self._hooks
             run = Run(self._repository, work, looking, guard.check, hooks.cancelled, hooks.progress, hooks.unsettled)
             with self._closing(run):
@@ -163,7 +165,7 @@ class Reconciler:
             self._repository.rules.root,
             policy,
             subtrees,
-            stable_inodes=guard.root.stable_inodes,
+            made_up=guard.root.made_up,
             cover=hooks.cover,
             cancelled=partial(self._is_cancelled, guard),
             # A server that does not answer must hold up a helper, not the daemon.

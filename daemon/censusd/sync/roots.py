@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from censusd.catalogue import directories, files, repositories
 from censusd.catalogue.repositories import RepositoryRecord
 from censusd.errors import RootOfflineError
-from censusd.filesystem.identity import RootIdentity, difference, look_at_root
+from censusd.filesystem.identity import RootIdentity, device_now, difference, look_at_root
 from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, mounts_below, native, read_mounts, real_path
 from censusd.model import KnownDirectory, Problem, RepositoryState
 from censusd.sync.context import Repository, Rules
@@ -20,12 +21,13 @@ class RootGuard:
     Args:
         repository: whose root.
         accept: take what is there now for the root, because an operator says so.
+        remounted: whether anything may have been mounted anew since it was looked at last.
 
     Raises:
         RootOfflineError: it is not there; the catalogue says so from now on.
     """
 
-    def __init__(self, repository: Repository, *, accept: bool = False) -> None:
+    def __init__(self, repository: Repository, *, accept: bool = False, remounted: bool = False) -> None:
         self._repository = repository
         with repository.catalogue.transaction() as cursor:
             self.record = repositories.status(cursor, repository.id)
@@ -39,7 +41,7 @@ class RootGuard:
         if reason is not None:
             self._offline(f"{repository.rules.root}: {reason}")
         self.root = seen
-        self._adopt(known)
+        self._adopt(known, remounted=remounted)
 
     def check(self) -> None:
         """Look again, now.
@@ -103,20 +105,37 @@ class RootGuard:
             return False
         return found.st_dev == record.device and record.inode in {0, found.st_ino, found.st_ino - (1 << 64)}
 
-    def _adopt(self, known: RootIdentity | None) -> None:
+    def _adopt(self, known: RootIdentity | None, *, remounted: bool) -> None:
         """Record what is new about a root that is accepted."""
         repository, now = self._repository, self.root.identity
-        renumbered = known is not None and known.device != now.device
-        if self.record.state != RepositoryState.OFFLINE and known == self.known and not renumbered:
+        is_new_number = known is not None and known.device != now.device
+        renumbered = self._renumbered() if remounted or is_new_number else {}
+        if self.record.state != RepositoryState.OFFLINE and known == self.known and not (renumbered or is_new_number):
             return
         with repository.catalogue.transaction() as cursor:
             repositories.begin_write(cursor, repository.lease)
-            if known is not None and renumbered:
-                repositories.renumber_device(cursor, repository.id, known.device, now.device)
+            directories.renumber(cursor, repository.id, renumbered)
             self.known = replace(self.known, device=now.device, mounts={} if known is None else self.known.mounts)
             repositories.set_identity(cursor, repository.lease, self.known)
             if self.record.state == RepositoryState.OFFLINE:
                 repositories.set_state(cursor, repository.lease, RepositoryState.ACTIVE)
+
+    def _renumbered(self) -> dict[int, int]:
+        """Device numbers on record -> those that the same file systems have by now, where they differ.
+
+        Not only the root's: what is mounted below it has one of its own, and so has each subvolume of a Btrfs.
+        """
+        repository = self._repository
+        with repository.catalogue.transaction() as cursor:
+            tops = directories.tops(cursor, repository.id)
+        root = repository.rules.root.resolve()  # which may be named through symlinks, unlike what is below it
+        found: defaultdict[int, set[int]] = defaultdict(set)
+        for path, device, inode, birth in tops:
+            now = device_now(root / native(path), inode, birth)
+            found[device].update(() if now is None else {now})
+        renumbered = {old: min(now) for old, now in found.items() if len(now) == 1 and now != {old}}
+        # What is gone must not be taken for what has got its number.
+        return {old: 0 for old in found if not found[old] and old in renumbered.values()} | renumbered
 
     def _offline(self, reason: str) -> NoReturn:
         with self._repository.catalogue.transaction() as cursor:

@@ -19,7 +19,7 @@ _KNOWN = RootIdentity("uuid:one", "ext4", 5, 100, {"disk": "uuid:two"})
 
 def seen(*, empty: bool = False, **changes: object) -> Root:
     identity = replace(_KNOWN, **changes)  # type: ignore[arg-type]
-    return Root(Path("/srv"), identity, stable_inodes=True, empty=empty, mount=Mount("/", "ext4", "/dev/sda", "/"))
+    return Root(Path("/srv"), identity, frozenset(), empty=empty, mount=Mount("/", "ext4", "/dev/sda", "/"))
 
 
 def why(root: Root, known: RootIdentity = _KNOWN, *, files_on_record: bool = True) -> str | None:

@@ -38,7 +38,7 @@ def at(point: str, mounts: list[Mount]) -> Mount:
 
 def test_a_line_is_read(tmp_path: Path) -> None:
     mounts = table(tmp_path)
-    assert at("/", mounts) == Mount("/", "ext4", "/dev/root", "/")
+    assert at("/", mounts) == Mount("/", "ext4", "/dev/root", "/", os.makedev(8, 1))
     assert at("/proc", mounts).type == "proc"
     assert at("/srv/bind", mounts).root == "/home/bind"
 

@@ -14,6 +14,16 @@ SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen
 SELECT id, parent_id, name, path, device, inode, birth_ns, state, digest, unseen OR problem IS NOT NULL
   FROM directories WHERE repository_id = %s AND id = ANY(%s::bigint[])
 
+-- name: tops
+SELECT d.path, d.device, d.inode, d.birth_ns
+  FROM directories d LEFT JOIN directories p ON p.repository_id = d.repository_id AND p.id = d.parent_id
+ WHERE d.repository_id = %s AND d.state = 0 AND d.device <> 0 AND d.device IS DISTINCT FROM p.device
+ ORDER BY d.id LIMIT %s
+
+-- name: renumber
+UPDATE directories d SET device = u.new FROM unnest(%s::bigint[], %s::bigint[]) AS u (old, new)
+ WHERE d.repository_id = %s AND d.device = u.old
+
 -- name: allocate
 SELECT nextval('directory_ids') FROM generate_series(1, %s)
 

@@ -76,8 +76,5 @@ UPDATE repositories SET reconcile_interval = %s, next_reconciliation_at = now() 
  WHERE id = %s AND lease_token = %s
 RETURNING next_reconciliation_at
 
--- name: renumber_device
-UPDATE directories SET device = %s WHERE repository_id = %s AND device = %s
-
 -- name: now
 SELECT clock_timestamp()
