@@ -42,7 +42,7 @@ def _now() -> list[AnyPanel]:
         number(
             "Done",
             "Which share of the files that are present have their hash and metadata.",
-            f"{deep} / (sum({files('present')}) > 0)",
+            f"{deep} / (sum({files('present')}) - sum({gauge('censusd_deep_scan_never_files')}) > 0)",
             unit="percentunit",
         ).decimals(1),
         number(

@@ -86,6 +86,9 @@ DEEP_BACKLOG_BYTES: Final = Gauge("censusd_deep_scan_backlog_bytes", "Bytes in t
 DEEP_ON_DEMAND: Final = Gauge(
     "censusd_deep_scan_on_demand_files", "Files that were not looked at and are only if somebody asks", (_R,)
 )
+DEEP_NEVER: Final = Gauge(
+    "censusd_deep_scan_never_files", "Files that were not looked at and never are, by what is configured", (_R,)
+)
 DEEP_OLDEST: Final = Gauge(
     "censusd_deep_scan_oldest_seconds",
     "For how long the oldest file that is to be looked at without anybody asking has waited; 0 if there is none",
@@ -155,7 +158,7 @@ _OPERATION_METRICS: Final = (OPERATIONS, OPERATION_SECONDS, FILES_SCANNED, CHANG
 _PASS_METRICS: Final = (PASS_RUNNING, PASS_FILES, LAST_PASS, LAST_DRIFT, NEXT_PASS, INTERVAL)
 _DEEP_COUNTERS: Final = (DEEP_FILES, DEEP_BYTES, DEEP_FAILURES, REHASH_FILES, REHASH_BYTES)
 _DEEP_GAUGES: Final = (
-    *(DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, DEEP_OLDEST, QUARANTINED, REHASH_OLDEST, CORRUPT),
+    *(DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, DEEP_NEVER, DEEP_OLDEST, QUARANTINED, REHASH_OLDEST, CORRUPT),
 )
 
 GROUPS: Final[Mapping[str, Sequence[MetricWrapperBase]]] = {
@@ -176,7 +179,8 @@ GROUPS: Final[Mapping[str, Sequence[MetricWrapperBase]]] = {
 _COUNTERS: Final = (FILES_SCANNED, PROBLEMS, EVENTS, OVERFLOWS, LAG, *_DEEP_COUNTERS)
 _OWNERS_GAUGES: Final = (
     *(DIRTY_SINCE, BYTES, DIRECTORIES, PROBLEM_DIRECTORIES, *_PASS_METRICS),
-    *(WATCHES, WATCHES_NEEDED, UNCOVERED, DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, QUARANTINED, CORRUPT),
+    *(WATCHES, WATCHES_NEEDED, UNCOVERED),
+    *(DEEP_BACKLOG, DEEP_BACKLOG_BYTES, DEEP_ON_DEMAND, DEEP_NEVER, QUARANTINED, CORRUPT),
 )
 _GAUGES: Final = (*_OWNERS_GAUGES, OWNED, QUEUE, OLDEST, DEEP_OLDEST, REHASH_OLDEST)
 _LABELLED: Final = (REPOSITORY_STATE, PHASE, FILES, CHANGES, TIER, OPERATIONS, OPERATION_SECONDS)

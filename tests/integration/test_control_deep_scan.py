@@ -16,6 +16,8 @@ from censusd.deepscan.idle import Condition, IdleRules
 from censusd.deepscan.scanner import Scanner
 from censusd.model import Strategy
 from censusd.service.backlogs import Backlogs
+from censusd.service.collector import Collector
+from censusd.service.heartbeat import Heartbeats
 from censusd.service.status import deep_scan_status
 from tests.tools.control_room import DEADLINE, ControlRoom
 from tests.tools.living import LivingLibrary
@@ -181,6 +183,22 @@ def counted(room: ControlRoom) -> dict[str, Any]:
     backlogs = Backlogs(room.catalogue, lambda: room.sites)
     backlogs.count()
     return backlogs.queues()
+
+
+def test_what_is_corrupt_wants_attention(room: ControlRoom, photos: LivingLibrary) -> None:
+    collector = Collector(lambda: {"photos": photos.worker}, room.catalogue, Heartbeats())
+    room.overview["totals"] = collector.totals
+    photos.query("UPDATE files SET content_hash = '\\x00', scan_phase = 1")
+    insert = "INSERT INTO file_corruption SELECT repository_id, id, now(), ctime_ns, '\\x01' FROM files WHERE name = %s"
+    for name, text in (("one.txt", "1 file is corrupt"), ("two.txt", "2 files are corrupt")):
+        photos.query(insert, name)
+        collector.collect()
+        standing = room.status("photos")
+        assert standing["level"] == "warning"
+        assert standing["notes"] == [
+            f"{text}, other than on record though nobody has changed it: censusctl problems photos"
+        ]
+        assert text in room.ctl("status")[0]
 
 
 def test_status_tells_how_the_deep_scan_stands(room: ControlRoom, photos: LivingLibrary) -> None:

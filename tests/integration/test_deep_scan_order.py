@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
+from censusd.catalogue import deep_queue
 from censusd.catalogue.connection import Catalogue
 from censusd.deepscan.idle import Condition, parse_window
-from censusd.model import Strategy
+from censusd.model import EVERYTHING, Strategy
 from tests.tools.library import Library
 from tests.tools.scanning import (
     NEVER_IDLE,
@@ -22,7 +24,7 @@ from tests.tools.scanning import (
     site,
     waiting,
 )
-from tests.tools.waiting import until
+from tests.tools.waiting import stays, until
 
 
 def test_never_on_demand_and_first(library: Library) -> None:
@@ -151,6 +153,37 @@ def test_the_database_may_be_away_for_a_while(library: Library, database: str) -
         until(lambda: not waiting(library))
     assert hashes(library) == {path: sha256(library.root / path) for path in hashes(library)}
     assert library.query("SELECT max(attempts) FROM deep_scan_claims") == [(None,)]
+
+
+@pytest.mark.parametrize("takes_long", [False, True])
+def test_what_takes_long_to_find_out_is_asked_less_often(
+    library: Library, monkeypatch: pytest.MonkeyPatch, takes_long: bool
+) -> None:
+    asked, oldest = [], deep_queue.oldest
+
+    def counted(*values: Any) -> float | None:
+        asked.append(values)
+        return oldest(*values)
+
+    monkeypatch.setattr(deep_queue, "oldest", counted)
+    monkeypatch.setattr("censusd.deepscan.upkeep._COUNT_EVERY", 0.0)
+    monkeypatch.setattr("censusd.deepscan.upkeep._REST_PER_QUESTION", 1e9 if takes_long else 0.0)
+    library.reconcile()
+    with scanning(library.repository.catalogue, site(library.root)):
+        until(lambda: len(asked) > (0 if takes_long else 2))
+        if takes_long:
+            stays(lambda: len(asked) == 1, 2.5, "it would be asked once a second")
+
+
+def test_what_was_let_go_of_still_waits(library: Library) -> None:
+    library.write("file")
+    library.reconcile()
+    (file,) = claim(library)
+    with library.repository.catalogue.transaction() as cursor:
+        place = library.repository.id
+        assert deep_queue.oldest(cursor, place, EVERYTHING) is None
+        deep_queue.let_go(cursor, place, "me", [file.id])
+        assert deep_queue.oldest(cursor, place, EVERYTHING) is not None
 
 
 def test_outside_its_hours_it_waits_and_says_so(library: Library) -> None:

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from censusd.catalogue import content, deep_queue, descriptions
 from censusd.catalogue.deep_queue import Selection
 from censusd.catalogue.descriptions import Position, Wanted
+from censusd.cli import deep_reports
 from censusd.model import ASKED, UNASKED, Places, Strategy, split
 from tests.tools.control_room import ControlRoom
 from tests.tools.daemon import DaemonProcess
@@ -164,6 +166,11 @@ def backlog(daemon: DaemonProcess) -> tuple[int, int]:
     return deep["backlog"], deep["on_demand"]
 
 
+def share(daemon: DaemonProcess) -> str:
+    """How much of the repository was looked at, as people are told."""
+    return deep_reports.share(daemon.status()["repositories"][0])
+
+
 def metrics(daemon: DaemonProcess) -> set[str]:
     """What the metrics page says of the deep scan, without what all of it begins with."""
     (page,) = [event["metrics"] for event in daemon.log_events() if event.get("event") == "serving"]
@@ -189,9 +196,22 @@ def test_a_daemon_takes_it_from_its_configuration_and_from_the_next_one(place: P
         until(
             lambda: (
                 metrics(daemon)
-                >= {'backlog_files{repository="library"} 0.0', 'on_demand_files{repository="library"} 2.0'}
+                >= {
+                    'backlog_files{repository="library"} 0.0',
+                    'on_demand_files{repository="library"} 2.0',
+                    'never_files{repository="library"} 1.0',
+                }
             )
         )
+        # All of what may be looked at at all.
+        assert daemon.ctl("deep-scan", "library", "--wait").returncode == 0
+        until(lambda: share(daemon) == "all", daemon.log_text)
+        with psycopg.connect(database) as connection:
+            connection.execute(
+                "UPDATE files SET scan_phase = 0 WHERE directory_id IN"
+                " (SELECT id FROM directories WHERE path IN ('a', 'a/b'))"
+            )
+            connection.execute("UPDATE repositories SET change_number = change_number + 1")
         daemon.configure(configuration(root, 'deep_scan_on_demand = ["a"]', 'deep_scan_auto = ["a/a"]'))
         daemon.signal(signal.SIGHUP)
         until(lambda: unknown() == {"a/f", "a/b/f"})

@@ -26,7 +26,7 @@ from tests.tools.disks import make_disk
 from tests.tools.library import Library, opened
 from tests.tools.private import privately
 from tests.tools.rotting import mapped
-from tests.tools.scanning import hashes, scanning, sha256, site, waiting
+from tests.tools.scanning import RULES, hashes, scanning, sha256, site, waiting
 from tests.tools.waiting import stays, until
 
 MUCH = 1 << 40
@@ -251,6 +251,33 @@ def test_what_was_read_today_is_not_read_again(library: Library) -> None:
     before = library.query("SELECT read_at FROM files")
     with rolling(library):
         stays(lambda: library.query("SELECT read_at FROM files") == before, 1.0, "once a day is enough")
+
+
+def test_what_is_not_read_by_itself_is_not_gone_through_for_each_batch(library: Library) -> None:
+    for number in range(60):
+        library.write(f"wanted/{number:02}")
+    library.write("asked/file")
+    library.reconcile()
+    deep_scanned(library)
+    library.query("UPDATE files SET read_at = now() - interval '9 days'")
+    library.query(
+        "INSERT INTO files (repository_id, directory_id, size, mtime_ns, ctime_ns, inode, links, change_number, name,"
+        "                   scan_phase, content_hash, read_at)"
+        " SELECT repository_id, directory_id, 1, 0, 0, n, 1, 1, 'n' || n, 1, '\\x00', now() - interval '99 days'"
+        "   FROM files, generate_series(1, 3000) n WHERE name = 'file'"
+    )
+
+    def gone_through() -> int:
+        library.query("SELECT pg_stat_force_next_flush()")
+        ((rows,),) = library.query("SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'files_read'")
+        return int(rows)
+
+    before = gone_through()
+    rules = replace(site(library.root, on_demand=("asked",)), rehash_per_day=MUCH)
+    with scanning(library.repository.catalogue, rules, rules=replace(RULES, batch=5)):
+        until(lambda: len(read_lately(library)) == 60)
+    # Once for the first batch, once when nothing is left, and once to say for how long anything was not read.
+    assert gone_through() - before < 4 * 3000
 
 
 def test_what_waits_for_its_first_look_comes_before(library: Library) -> None:

@@ -55,6 +55,11 @@ class Queue:
         """How many are still to be done: all but those that were given up."""
         return self.waiting + self.taken + self.later
 
+    @property
+    def files(self) -> int:
+        """How many there are in all."""
+        return self.backlog + self.given_up
+
     def __add__(self, other: Queue) -> Queue:
         return Queue(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 

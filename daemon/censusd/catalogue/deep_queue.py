@@ -58,6 +58,7 @@ class Selection:
         until: only those with no greater change number.
         largest: only those of at most so many bytes.
         file: only this row.
+        without: none of these rows.
         below: only those in these directories and below; None for all.
         places: what is done where, and
         strategies: only where one of these is.
@@ -67,6 +68,7 @@ class Selection:
     until: int = _LARGEST
     largest: int = _LARGEST
     file: int | None = None
+    without: Sequence[int] = ()
     below: tuple[str, ...] | None = None
     places: Places = EVERYTHING
     strategies: frozenset[Strategy] = UNASKED
@@ -149,6 +151,7 @@ def claim(cursor: Cursor, repository_id: UUID, worker: str, wanted: Selection, *
         "until": wanted.until,
         "largest": wanted.largest,
         "file": wanted.file,
+        "without": list(wanted.without),
         "below": list(wanted.below) if wanted.below is not None else None,
         "most": most,
         "lease": lease,

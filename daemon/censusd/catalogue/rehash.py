@@ -13,7 +13,7 @@ from uuid import UUID
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.deep_queue import LOST_DELAY, LOST_OFTEN, ClaimedFile, where
 from censusd.catalogue.queries import Queries
-from censusd.model import ASKED, EVERYTHING, Places, Strategy
+from censusd.model import ASKED, EVERYTHING, UNASKED, Places, Strategy
 
 _SQL: Final = Queries("rehash.sql")
 
@@ -90,9 +90,12 @@ def spent(cursor: Cursor, repository_id: UUID) -> int:
     return int(_one(cursor)[0])
 
 
-def oldest(cursor: Cursor, repository_id: UUID) -> float | None:
-    """For how many seconds the file whose turn it is has not been read; None if there is none, or nobody knows."""
-    cursor.execute(_SQL.oldest, (repository_id,))
+def oldest(cursor: Cursor, repository_id: UUID, places: Places) -> float | None:
+    """For how many seconds the file whose turn it is has not been read; None if there is none, or nobody knows.
+
+    Only files count that are read without anybody asking.
+    """
+    cursor.execute(_SQL.oldest, {"repository": repository_id, **where(places, UNASKED)})
     row = cursor.fetchone()
     return row[0] if row else None
 

@@ -61,14 +61,15 @@ def describing(one: Answer | None) -> list[str]:
 
 
 def share(one: Answer) -> str:
-    """How much of a repository's files was deep-scanned."""
-    totals = one["totals"]
-    if not totals or not totals["files"]:
+    """How much of a repository's files was deep-scanned, but for those that never are."""
+    totals, deep = one["totals"], one["deep_scan"]
+    files = totals["files"] - (deep["never"] if deep else 0) if totals else 0
+    if files <= 0:
         return "-"
-    if totals["deep"] >= totals["files"]:
+    if totals["deep"] >= files:
         return "all"
     # Rounded so that only all is all, and only nothing is nothing.
-    tenths = max(1000 * totals["deep"] // totals["files"], bool(totals["deep"]))
+    tenths = max(1000 * totals["deep"] // files, bool(totals["deep"]))
     return f"{tenths / 10:.1f} %" if 0 < tenths < 10 or tenths >= 990 else f"{tenths // 10} %"
 
 

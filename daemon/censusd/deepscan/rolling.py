@@ -18,6 +18,9 @@ from censusd.deepscan.work import Work
 from censusd.model import UNASKED, OperationType, Trigger
 
 _LOOK_AGAIN: Final = 60.0
+_REST_PER_LOOK: Final = 50.0
+_FROM_THE_FIRST_EVERY: Final = 3600.0
+"""Seconds after which files are looked for again that could not be had when their turn came."""
 
 
 def fill(work: Work, sites: Iterable[Site], catalogue: Catalogue) -> None:
@@ -36,10 +39,13 @@ def fill(work: Work, sites: Iterable[Site], catalogue: Catalogue) -> None:
             continue
         with catalogue.transaction() as cursor:
             spent = rehash.spent(cursor, record.id)
-        lane, left = Lane(), rules.rehash_per_day - spent
+        left = rules.rehash_per_day - spent
+        if now >= site.rolling_until:
+            site.rolling, site.rolling_until = Lane(), now + _FROM_THE_FIRST_EVERY
         if left > 0:
             place = Place(places=rules.places, strategies=UNASKED)
-            work.rehash(site, lane, place, Trigger.IDLE, budget=Budget(left, whole=not spent))
+            work.rehash(site, site.rolling, place, Trigger.IDLE, budget=Budget(left, whole=not spent))
         if work.idle.pending:
             return
-        site.rehash_after = now + _LOOK_AGAIN
+        site.rolling_until = 0.0
+        site.rehash_after = now + max(_LOOK_AGAIN, _REST_PER_LOOK * (time.monotonic() - now))

@@ -15,6 +15,8 @@ from censusd.model import EVERYTHING, UNASKED, Counts, OperationType, Places, Re
 _LONGEST_STRETCH: Final = 300.0
 _LOOK_AGAIN: Final = 15.0
 _REST_PER_LOOK: Final = 50.0
+_SHUNNED_FOR: Final = 600.0
+_MOST_SHUNNED: Final = 1000
 OPEN: Final = frozenset({RepositoryState.ACTIVE, RepositoryState.HELD})
 """States in which a repository's files may be looked at."""
 
@@ -152,9 +154,13 @@ class Site:
         lanes: the backlog, by priority: what comes first, and everything.
         rest: seconds for which its disk was left alone last, because it did not answer; 0 if it has answered since.
         rest_until: monotonic seconds until which it is left alone.
+        shunned: row of a file -> monotonic seconds until which it is left to others.
         stretches: the work that is under way, by type and trigger.
         rehash_after: monotonic seconds before which there is nothing to be read again, or no budget for it.
+        rolling: how far the way from the longest unread file on has come, without anybody asking.
+        rolling_until: monotonic seconds after which it begins anew.
         waited: seconds that the oldest of its files has waited, when that was asked last.
+        ask_after: monotonic seconds before which that is not asked again, because it takes long.
         is_current: whether everything was looked at by what looks at files now, or waits to be.
         upgrade: how far the search for what was not has come.
     """
@@ -167,9 +173,13 @@ class Site:
     lanes: list[Lane] = field(default_factory=list)
     rest: float = 0.0
     rest_until: float = 0.0
+    shunned: dict[int, float] = field(default_factory=dict)
     stretches: dict[tuple[OperationType, Trigger], Stretch] = field(default_factory=dict)
     rehash_after: float = 0.0
+    rolling: Lane = field(default_factory=Lane)
+    rolling_until: float = 0.0
     waited: float | None = None
+    ask_after: float = 0.0
     is_current: bool = False
     upgrade: Upgrade | None = None
 
@@ -179,15 +189,31 @@ class Site:
     def set_rules(self, rules: SiteRules) -> None:
         """Scan it by other rules from now on."""
         if rules.root != self.rules.root:
-            self.rest_until = 0.0  # what there was about the old place is no news of the new one
+            # What there was about the old place is no news of the new one.
+            self.rest_until = 0.0
+            self.shunned.clear()
         self.rules = rules
         self.lanes = [*(Lane((path,)) for path in rules.first), Lane()]
-        self.rehash_after = 0.0
+        self.rehash_after = self.rolling_until = self.ask_after = 0.0
 
     def restart(self) -> None:
         """Look for files from the last change on again."""
         for lane in self.lanes:
             lane.restart()
+
+    def shun(self, file: int) -> None:
+        """Leave a file to others for a while, because this process may not read it; if there are many, all of them."""
+        now = time.monotonic()
+        if len(self.shunned) >= _MOST_SHUNNED:
+            self.shunned.clear()
+            self.rest_until = now + _SHUNNED_FOR
+        self.shunned[file] = now + _SHUNNED_FOR
+
+    def left_to_others(self) -> list[int]:
+        """The rows of files that are left to others at this moment."""
+        now = time.monotonic()
+        self.shunned = {file: until for file, until in self.shunned.items() if now < until}
+        return list(self.shunned)
 
     def is_open(self, now: float) -> bool:
         """Whether its files may be looked at, as far as anybody knows."""

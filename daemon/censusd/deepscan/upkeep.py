@@ -21,6 +21,7 @@ _COUNT_EVERY: Final = 60.0
 _STRETCH_OVER: Final = 2.0
 _UPGRADE_SECONDS: Final = 0.2
 _SLOW: Final = 0.5
+_REST_PER_QUESTION: Final = 50.0
 
 
 class Upkeep:
@@ -117,12 +118,17 @@ class Upkeep:
             site.is_current = site.upgrade.step()
 
     def _ask_how_long(self, *, enabled: bool) -> None:
+        """For how long files wait; where much is to be gone through that nobody wants, this is asked less often."""
         for name, site in self._sites.items():
-            site.waited = None
-            if site.record is not None and site.rules.automatic and enabled:
+            began = time.monotonic()
+            if began < site.ask_after:
+                continue
+            site.waited = unread = None
+            if site.record is not None and site.rules.automatic:
+                identity, places = site.record.id, site.rules.places
                 with self._catalogue.transaction() as cursor:
-                    site.waited = deep_queue.oldest(cursor, site.record.id, site.rules.places)
+                    site.waited = deep_queue.oldest(cursor, identity, places) if enabled else None
+                    unread = rehash.oldest(cursor, identity, places) if site.rules.rehash_per_day else None
+            site.ask_after = time.monotonic() + _REST_PER_QUESTION * (time.monotonic() - began)
             reporting.waited(name, site.waited)
-            if site.record is not None and site.rules.rehash_per_day:
-                with self._catalogue.transaction() as cursor:
-                    reporting.unread(name, rehash.oldest(cursor, site.record.id))
+            reporting.unread(name, unread)

@@ -32,6 +32,7 @@ class Totals:
         files: (state, phase) -> (files, bytes).
         directories: present directories.
         problems: how many of them cannot be read.
+        corrupt: files that do not hold what was recorded.
         change_number: as of which this is true.
         again_at: monotonic seconds before which it is not counted again.
     """
@@ -39,6 +40,7 @@ class Totals:
     files: dict[tuple[FileState, ScanPhase], tuple[int, int]] = field(default_factory=dict)
     directories: int = 0
     problems: int = 0
+    corrupt: int = 0
     change_number: int = -1
     again_at: float = 0.0
 
@@ -147,9 +149,9 @@ class Collector:
         with self._catalogue.transaction() as cursor:
             record = repositories.status(cursor, repository.id)
             quarantined, _ = deep_queue.count(cursor, repository.id)
-            corrupt = rehash.count(cursor, repository.id)
+            totals.corrupt = rehash.count(cursor, repository.id)
         metrics.QUARANTINED.labels(name).set(quarantined)
-        metrics.CORRUPT.labels(name).set(corrupt)
+        metrics.CORRUPT.labels(name).set(totals.corrupt)
         self._tell_backlog(name)
         metrics.DIRTY_SINCE.labels(name).set(record.dirty_since.timestamp() if record.dirty_since else 0)
         for repository_state in RepositoryState:
@@ -177,6 +179,7 @@ class Collector:
         metrics.DEEP_BACKLOG.labels(name).set(backlog.backlog)
         metrics.DEEP_BACKLOG_BYTES.labels(name).set(backlog.backlog_bytes)
         metrics.DEEP_ON_DEMAND.labels(name).set(on_demand.backlog)
+        metrics.DEEP_NEVER.labels(name).set(queues.get(Strategy.NEVER, Queue()).files)
 
     def _read(self, totals: Totals, repository_id: UUID) -> None:
         with self._catalogue.transaction() as cursor:

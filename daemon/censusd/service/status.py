@@ -128,7 +128,7 @@ def deep_scan_status(
 def site_status(rules: SiteRules | None, queues: Mapping[Strategy, Queue] | None) -> dict[str, Any] | None:
     """What the deep scan still has before it in a repository; None if it is never deep-scanned, or nothing is known.
 
-    What is looked at only if somebody asks is no backlog.
+    What is looked at only if somebody asks, or never, is no backlog.
     """
     if rules is None or queues is None:
         return None
@@ -141,6 +141,7 @@ def site_status(rules: SiteRules | None, queues: Mapping[Strategy, Queue] | None
         "later": queue.later,
         "on_demand": on_demand.backlog,
         "on_demand_bytes": on_demand.backlog_bytes,
+        "never": queues[Strategy.NEVER].files,
         "given_up": queue.given_up + on_demand.given_up,
     }
 
@@ -233,6 +234,7 @@ def _totals(totals: Totals | None) -> dict[str, int] | None:
         "ignored": totals.number(FileState.IGNORED),
         "directories": totals.directories,
         "problems": totals.problems,
+        "corrupt": totals.corrupt,
     }
 
 
@@ -262,6 +264,9 @@ def _notes(
         )
     if watch and watch.get("failure"):
         notes.append(f"the watch broke down: {watch['failure']}")
+    if totals is not None and totals.corrupt:
+        what = "1 file is" if totals.corrupt == 1 else f"{totals.corrupt:,} files are"
+        notes.append(f"{what} corrupt, other than on record though nobody has changed it: censusctl problems {name}")
     if totals is not None and totals.problems:
         what = "1 directory" if totals.problems == 1 else f"{totals.problems:,} directories"
         notes.append(f"{what} cannot be read: censusctl problems {name}")

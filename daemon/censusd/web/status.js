@@ -87,10 +87,11 @@ const pass = (p) => {
     `${p.scope === "/" ? "" : ` in ${visible(p.scope)}`}`));
 };
 
-const share = (t) => {
-  if (!t || !t.files) return "–";
-  if (t.deep >= t.files) return "all";
-  const percent = 100 * t.deep / t.files;
+const share = (t, d) => {
+  const files = t ? t.files - (d ? d.never : 0) : 0;
+  if (files <= 0) return "–";
+  if (t.deep >= files) return "all";
+  const percent = 100 * t.deep / files;
   return `${percent < 1 || percent >= 99 ? percent.toFixed(1) : Math.round(percent)} %`;
 };
 
@@ -131,7 +132,7 @@ const repository = (r) => {
       fact("Files", t ? number(t.files) : "–", hidden.map(([n, word]) => `${number(n)} ${word}`).join(", ")),
       fact("Size", t ? size(t.bytes) : "–"),
       fact("Directories", t ? number(t.directories) : "–", t && t.problems ? `${number(t.problems)} unreadable` : ""),
-      fact("Deep-scanned", share(t)),
+      fact("Deep-scanned", share(t, r.deep_scan)),
       fact("Watch", tier, covered),
       fact("Waiting", number(r.dirty_marks), waiting),
       fact("Last pass", moment(r.last_pass_at)),

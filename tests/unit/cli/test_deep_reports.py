@@ -45,23 +45,28 @@ def test_it_is_said_what_it_does_or_what_holds_it_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "deep", "text"),
+    ("files", "never", "deep", "text"),
     [
-        (0, 0, "-"),
-        (10, 0, "0 %"),
-        (10, 10, "all"),
-        (1000, 5, "0.5 %"),
-        (1000, 500, "50 %"),
-        (10_000, 9_999, "99.9 %"),
-        (10_000, 1, "0.1 %"),
+        (0, 0, 0, "-"),
+        (10, 0, 0, "0 %"),
+        (10, 0, 10, "all"),
+        (1000, 0, 5, "0.5 %"),
+        (1000, 0, 500, "50 %"),
+        (10_000, 0, 9_999, "99.9 %"),
+        (10_000, 0, 1, "0.1 %"),
+        (10, 4, 6, "all"),
+        (10, 4, 3, "50 %"),
+        (10, 10, 0, "-"),
     ],
 )
-def test_the_share_that_is_done(files: int, deep: int, text: str) -> None:
-    assert deep_reports.share({"totals": {"files": files, "deep": deep}}) == text
+def test_the_share_that_is_done_of_what_ever_is(files: int, never: int, deep: int, text: str) -> None:
+    assert deep_reports.share({"totals": {"files": files, "deep": deep}, "deep_scan": {"never": never}}) == text
+    if not never:
+        assert deep_reports.share({"totals": {"files": files, "deep": deep}, "deep_scan": None}) == text
 
 
 def test_nothing_is_said_to_be_done_of_what_was_not_counted() -> None:
-    assert deep_reports.share({"totals": None}) == "-"
+    assert deep_reports.share({"totals": None, "deep_scan": None}) == "-"
 
 
 def scan(**changes: Any) -> tuple[list[str], list[str]]:

@@ -29,7 +29,7 @@ WITH wanted AS (
                AND (c.retry_at IS NULL OR c.retry_at < now() OR c.change_number < f.change_number AND c.put_off < 8
                     -- The clock has been put back since.
                     OR c.claimed_at > now()))
-       AND (%(file)s::bigint IS NULL OR f.id = %(file)s)
+       AND (%(file)s::bigint IS NULL OR f.id = %(file)s) AND f.id <> ALL(%(without)s::bigint[])
        AND (%(below)s::text[] IS NULL
             OR EXISTS (SELECT FROM unnest(%(below)s::text[]) p WHERE d.path = p OR starts_with(d.path, p || '/')))
        AND (%(everywhere)s
@@ -67,9 +67,11 @@ SELECT extract(epoch FROM now() - f.updated_at)::float8
   FROM files f
  CROSS JOIN LATERAL (SELECT path FROM directories
                       WHERE repository_id = f.repository_id AND id = f.directory_id OFFSET 0) AS d
-  LEFT JOIN LATERAL (SELECT file_id FROM deep_scan_claims
+  LEFT JOIN LATERAL (SELECT * FROM deep_scan_claims
                       WHERE repository_id = f.repository_id AND file_id = f.id OFFSET 0) AS c ON true
- WHERE f.repository_id = %(repository)s AND f.scan_phase = 0 AND f.state = 0 AND c.file_id IS NULL
+ WHERE f.repository_id = %(repository)s AND f.scan_phase = 0 AND f.state = 0
+   -- What was let go of waits as well as what nobody was at; what has failed waits for another reason.
+   AND (c.file_id IS NULL OR c.lease_expires_at IS NULL AND c.attempts + c.put_off = 0)
    AND (%(everywhere)s
         OR (SELECT p.wanted FROM unnest(%(places)s::text[], %(wanted)s::boolean[]) AS p (path, wanted)
              WHERE p.path IN ('', d.path) OR starts_with(d.path, p.path || '/')

@@ -4,9 +4,16 @@ SELECT coalesce(sum(bytes_hashed), 0)::bigint FROM sync_operations
    AND start_time >= date_trunc('day', now(), 'UTC')
 
 -- name: oldest
-SELECT extract(epoch FROM now() - nullif(read_at, '-infinity'))::float8 FROM files
- WHERE repository_id = %s AND state = 0 AND scan_phase = 1 AND content_hash IS NOT NULL
- ORDER BY read_at LIMIT 1
+SELECT extract(epoch FROM now() - nullif(f.read_at, '-infinity'))::float8
+  FROM files f
+ CROSS JOIN LATERAL (SELECT path FROM directories
+                      WHERE repository_id = f.repository_id AND id = f.directory_id OFFSET 0) AS d
+ WHERE f.repository_id = %(repository)s AND f.state = 0 AND f.scan_phase = 1 AND f.content_hash IS NOT NULL
+   AND (%(everywhere)s
+        OR (SELECT p.wanted FROM unnest(%(places)s::text[], %(wanted)s::boolean[]) AS p (path, wanted)
+             WHERE p.path IN ('', d.path) OR starts_with(d.path, p.path || '/')
+             ORDER BY length(p.path) DESC LIMIT 1))
+ ORDER BY f.read_at LIMIT 1
 
 -- name: claim
 -- LATERAL with OFFSET 0, and the conditions on claims: as in deep_queue.sql.
