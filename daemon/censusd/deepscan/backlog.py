@@ -39,6 +39,7 @@ class Backlog:
         self._gauge = pressure.Gauge(pressure.averages(), work.idle.pause, work.idle.resume)
         self._verdict = Condition.NOTHING
         self._held_since: float | None = None
+        self._conditions = reporting.Conditions()
 
     @property
     def is_weighing(self) -> bool:
@@ -145,5 +146,5 @@ class Backlog:
             waiting = any(True for _ in self._lanes(time.monotonic(), again=False))
             if not waiting or condition is Condition.WORKING:
                 condition, why = Condition.NOTHING, ""
-        reporting.condition(condition, why, self.condition)
+        self._conditions.tell(condition, why)
         self.condition, self.why = condition, why

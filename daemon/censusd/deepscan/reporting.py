@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -16,6 +18,10 @@ from censusd.deepscan.writer import Written
 from censusd.model import OperationStatus, OperationType, join
 
 _LOG: Final = structlog.get_logger("censusd.deepscan")
+
+_FIRST_PAUSE: Final = 10.0
+_LAST_PAUSE: Final = 600.0
+"""Seconds between two lines about the backlog, if it goes back and forth."""
 
 
 def written(repository: str, kind: OperationType, what: Written, files: Sequence[ClaimedFile]) -> None:
@@ -72,12 +78,41 @@ def stretch_over(repository: str, stretch: Stretch, cache: EntityCache) -> None:
     )
 
 
-def condition(now: Condition, why: str, before: Condition) -> None:
-    """What is done about the backlog from now on."""
-    for one in Condition:
-        metrics.DEEP_CONDITION.labels(one).set(one is now)
-    if now is not before:
-        _LOG.info("the backlog", condition=str(now), **({"why": why} if why else {}), was=str(before))
+class Conditions:
+    """Says what is done about the backlog: as a metric at once, and in the log as often as anybody wants to read it.
+
+    Where it goes back and forth, as on a machine whose database is slow while there is work, a line is written ever
+    more seldom, which says how often it has changed since the last one; once it has settled, at once again.
+
+    Args:
+        clock: the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._now = self._said = Condition.NOTHING
+        self._changes = 0
+        self._pause = _FIRST_PAUSE
+        self._again_at = -math.inf
+
+    def tell(self, now: Condition, why: str) -> None:
+        """What is done from now on; to be called at least once a second."""
+        for one in Condition:
+            metrics.DEEP_CONDITION.labels(one).set(one is now)
+        self._changes += now is not self._now
+        self._now = now
+        moment = self._clock()
+        if not self._changes or moment < self._again_at:
+            return
+        # If nothing has changed for as long again, it has settled.
+        settled = moment > self._again_at + self._pause
+        self._pause = _FIRST_PAUSE if settled else min(_LAST_PAUSE, 2 * self._pause)
+        self._again_at = moment + self._pause
+        if now is not self._said or self._changes > 1:
+            more = {"why": why} if why else {}
+            often = {"changes": self._changes} if self._changes > 1 else {}
+            _LOG.info("the backlog", condition=str(now), **more, was=str(self._said), **often)
+        self._said, self._changes = now, 0
 
 
 def waited(repository: str, seconds: float | None) -> None:
