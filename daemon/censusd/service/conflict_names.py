@@ -11,8 +11,11 @@ is put beside the other under a name that these patterns know, as the programs' 
   ``(Case Conflict)``, ``(Unicode Encoding Conflict)``, ``(Selective Sync Conflict)``, ``(white space conflict)``.
 - Seafile, ``gen_conflict_path``: ``name (SFConflict [who ]2026-01-31-23-59-59).ext``; its server has ``2026-Jan-31``.
 - rclone bisync's manual: ``name.conflict1.ext`` or ``name.ext.conflict1``; before 1.66 ``name.ext..path1``.
+- Synology Drive's help: ``name_PC-7_Jan-31-2359-2026_CaseConflict_1.ext``; seconds and the number may be there or not.
+- git-annex's manual: ``name.variant-1f2e.ext``, for each version, and no original.
+- SecuriSync's help: ``name (Conflicted copy 2026-01-31 for ann).ext``.
 - pCloud: ``name (conflicted).ext`` and ``name [conflicted].ext``.
-- OneDrive: ``name-DESKTOP-AB12CD3.ext``; Google Drive, MEGA and browsers: ``name (1).ext``. These may be anybody's
+- Resilio Connect's help: ``name.Conflict.ext``; OneDrive: ``name-DESKTOP-AB12CD3.ext``; Google Drive, MEGA and browsers: ``name (1).ext``. These may be anybody's
   names, so that they say something only beside the original.
 
 rsync and Unison make none: what they replace is gone, or a backup (``name~``).
@@ -50,9 +53,13 @@ _CERTAIN: Final = (
     ("Seafile", r" \(SFConflict ([^()]* )?\d{4}-(\d\d|[A-Z][a-z]{2})-\d\d?-\d\d-\d\d-\d\d\)"),
     ("rclone", r"\.conflict\d+"),
     ("rclone", r"\.\.path[12]"),
+    ("Synology Drive", r"_[^_]+_[A-Z][a-z]{2}-\d\d-\d{4}(\d\d)?-\d{4}_[a-z]*conflict(_\d+)?"),
+    ("git-annex", r"\.variant-[0-9a-f]{4}"),
+    ("SecuriSync", rf" \(conflicted copy {_DAY} for [^()]+\)"),
     ("pCloud", r" [\[(]conflicted[\])]"),
 )
 _BESIDE_THE_ORIGINAL: Final = (
+    ("Resilio", r"\.conflict"),
     ("OneDrive", r"-(DESKTOP|LAPTOP)-[A-Z0-9]{7,8}"),
     ("Google Drive or a browser", r"( |(?<! ))\(\d{1,3}\)"),
 )

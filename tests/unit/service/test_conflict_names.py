@@ -25,6 +25,11 @@ CERTAIN = [
     ("notes.conflict1.txt", "rclone", "notes.txt"),
     ("notes.txt.conflict2", "rclone", "notes.txt"),
     ("notes.txt..path2", "rclone", "notes.txt"),
+    ("a_Andy-PC_Jan-03-0901-2013_CaseConflict_1.txt", "Synology Drive", "a.txt"),
+    ("my_notes_DESKTOP-AB12CD3_Dec-07-094732-2018_Conflict.docx", "Synology Drive", "my_notes.docx"),
+    ("notes.variant-c696.txt", "git-annex", "notes.txt"),
+    ("notes.variant-f16a", "git-annex", "notes"),
+    ("notes (Conflicted copy 2015-10-01 for jsmith).txt", "SecuriSync", "notes.txt"),
     ("notes [conflicted].txt", "pCloud", "notes.txt"),
     ("a\nb (conflicted).txt", "pCloud", "a\nb.txt"),
 ]
@@ -41,6 +46,7 @@ def test_what_only_such_programs_write(name: str, program: str, original: str) -
         ("photo (1).jpg", "photo.jpg"),
         ("photo(12).jpg", "photo.jpg"),
         ("README (3)", "README"),
+        ("notes.txt.Conflict", "notes.txt"),
         ("plan-DESKTOP-AB12CD3.docx", "plan.docx"),
     ],
 )
@@ -55,6 +61,8 @@ def test_what_anybody_may_write(name: str, original: str) -> None:
     [
         "conflict.txt",
         "a sync-conflict.txt",
+        "red.variant-dark.css",
+        "a_Conflict.txt",
         "War (1914).txt",
         "f(x).py",
         "(1).jpg",

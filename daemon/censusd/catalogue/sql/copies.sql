@@ -79,6 +79,6 @@ SELECT f.directory_id, f.name, d.path
   FROM files f JOIN directories d ON d.repository_id = f.repository_id AND d.id = f.directory_id
  WHERE f.repository_id = %(repository)s AND f.state = 0
    AND (f.directory_id, f.name) > (%(directory)s, %(after)s COLLATE "C")
-   AND f.name ~* 'conflict|case clash from| \([0-9]{1,3}\)(\.|$)|-(desktop|laptop)-|\.\.path[12]$'
+   AND f.name ~* 'conflict|case clash from|\.variant-[0-9a-f]{4}| \([0-9]{1,3}\)(\.|$)|-(desktop|laptop)-|\.\.path[12]$'
    AND (%(below)s::text IS NULL OR d.path = %(below)s OR starts_with(d.path, %(below)s || '/'))
  ORDER BY f.directory_id, f.name LIMIT %(most)s
