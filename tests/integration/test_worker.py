@@ -23,9 +23,10 @@ import pytest
 from censusd.config import Config, load
 from censusd.errors import CensusError
 from censusd.service.assistant import Assistant
+from tests.faults.proxy import Proxy
 from tests.tools.daemon import DEADLINE, DaemonProcess
 from tests.tools.library import Library
-from tests.tools.scanning import sha256
+from tests.tools.scanning import scanning, sha256, site
 from tests.tools.waiting import until
 
 
@@ -385,3 +386,38 @@ def test_a_reload_in_the_middle_of_the_start_is_looked_at_too(library: Library, 
         assert not assistant._prepared
     assert len(refusals) == 1
     assert "fotos is not in the catalogue" in refusals[0]
+
+
+def weaker(process: DaemonProcess) -> DaemonProcess:
+    """The same, but it may read no more than the files' modes say, also as root."""
+    if os.geteuid() == 0:
+        process.program = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *process.program]
+    return process
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root needs setpriv to be somebody less")
+def test_what_only_this_worker_may_not_read_is_left_to_others(library: Library, place: Path, database: str) -> None:
+    made = fill(library, 40)
+    # A tree is known by what is at the ends of the key.
+    closed = [f"d{number % 9}/f{number}" for number in range(18, 24)]
+    for path in closed:
+        (library.root / path).chmod(0)
+    library.reconcile()
+    library.query("UPDATE files SET updated_at = now() - interval '30 days'")
+    with (
+        Proxy(place, database) as proxy,
+        weaker(worker(place, 1, proxy.conninfo, configuration(library.root))) as process,
+    ):
+        rest = {path: content for path, content in made.items() if path not in closed}
+        until(lambda: hashes(library) == rest, process.log_text)
+        until(lambda: [kept for _, kept in claims(library)] == [len(closed)], process.log_text)
+        until(lambda: claims(library) == [(None, len(closed))], process.log_text)
+        assert process.stop() == 0
+        said = [event for event in process.log_events() if event["event"].startswith("left to others")]
+        assert [event["file"] in closed for event in said] == [True], "once is enough"
+    assert library.query("SELECT DISTINCT attempts, put_off, last_error FROM deep_scan_claims") == [(0, 0, None)]
+    for path in closed:
+        (library.root / path).chmod(0o600)
+    library.reconcile()
+    with scanning(library.repository.catalogue, site(library.root)):
+        until(lambda: hashes(library) == made)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from censusd.catalogue.metadata import FileMetadata, Relation
-from censusd.deepscan.messages import Finding
+from censusd.deepscan.messages import Finding, Outcome
 from censusd.extractors.base import LONGEST_NAME, MOST_ITEMS, clean_text
+from censusd.model import ProblemKind
 
 _LARGEST_INTEGER: Final = (1 << 31) - 1
 _LONGEST_TEXT: Final = 4 * LONGEST_NAME
@@ -44,6 +45,13 @@ def reason_of(finding: Finding) -> str:
     if isinstance(problem, Sequence) and len(problem) == 2 and isinstance(problem[1], str):
         return clean_text(problem[1], LONGEST_NAME)
     return "it could not be read"
+
+
+def is_refused(finding: Finding) -> bool:
+    """Whether a file could not be read because somebody is not allowed to."""
+    problem = finding.problem
+    is_sound = isinstance(problem, Sequence) and len(problem) == 2
+    return finding.outcome == Outcome.FAILED and is_sound and problem[0] == ProblemKind.PERMISSION
 
 
 def metadata_of(file_id: int, finding: Finding) -> FileMetadata | None:

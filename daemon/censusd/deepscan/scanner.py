@@ -86,6 +86,7 @@ class Scanner:
         beat: called often, as proof that the loop is alive.
         is_gone: whether the process of another worker's name certainly runs no more.
         adopt: see ``Adopt``; None where this process does not look after the repositories' paths.
+        is_guest: whether another process does, which may be allowed to read more than this one.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Scanner:
         beat: Callable[[], None] = lambda: None,
         is_gone: Callable[[str], bool] = lambda _: False,
         adopt: Adopt | None = None,
+        is_guest: bool = False,
     ) -> None:
         self._catalogue = catalogue
         self._rules = rules
@@ -105,7 +107,13 @@ class Scanner:
         self._beat = beat
         self._adopt = adopt
         self._work = Work(
-            catalogue, worker, rules.settings, count=rules.count, batch=rules.batch, hashing=rules.hashing
+            catalogue,
+            worker,
+            rules.settings,
+            count=rules.count,
+            batch=rules.batch,
+            hashing=rules.hashing,
+            is_guest=is_guest,
         )
         self._backlog = Backlog(self._work, self._sites, rules.idle)
         self._orders = Orders(catalogue, self._work, self._sites, self._backlog)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -17,14 +18,14 @@ from censusd.catalogue.metadata import EntityCache
 from censusd.catalogue.rehash import Budget, Place
 from censusd.deepscan import reporting
 from censusd.deepscan.demands import Demand
-from censusd.deepscan.findings import reason_of
+from censusd.deepscan.findings import is_refused, reason_of
 from censusd.deepscan.flights import Flight, Flights
 from censusd.deepscan.landing import Landing, stretch_of
 from censusd.deepscan.messages import Finding, Job, Outcome, Settings
 from censusd.deepscan.processes import Processes, wait
 from censusd.deepscan.sites import Lane, Site
 from censusd.deepscan.writer import Writer
-from censusd.model import OperationType, Strategy, Trigger
+from censusd.model import OperationType, Strategy, Trigger, join
 
 _LOG: Final = structlog.get_logger("censusd.deepscan")
 
@@ -44,6 +45,7 @@ class Work:
         count: how many files are looked at at a time.
         batch: how many files are written in a transaction.
         hashing: whether content hashes are made.
+        is_guest: whether the repositories are looked after by others, who may be allowed to read more.
 
     Attributes:
         urgent: worker processes for what somebody waits for.
@@ -59,12 +61,14 @@ class Work:
         count: int,
         batch: int,
         hashing: bool,
+        is_guest: bool = False,
     ) -> None:
         self.cache = EntityCache()
         self.urgent = Processes(count, settings[0])
         self.idle = Processes(count, settings[1])
         self.batch = batch
         self.hashing = hashing
+        self._is_guest = is_guest
         self._catalogue = catalogue
         self._worker = worker
         self._flights = Flights()
@@ -108,7 +112,7 @@ class Work:
         """
         if site.record is None:
             return Claim([], 0, more=False)
-        identity = site.record.id
+        identity, wanted = site.record.id, replace(wanted, without=site.left_to_others())
         with self._catalogue.transaction() as cursor:
             claim = deep_queue.claim(cursor, identity, self._worker, wanted, most=most, lease=_LEASE)
         self._take(site, claim.files, trigger, demand)
@@ -276,6 +280,8 @@ class Work:
             return
         if finding is not None and job.root == flight.site.rules.root:
             _rest(flight.site, finding)
+        if finding is not None and self._is_guest and is_refused(finding):
+            finding = _leave_to_others(flight, finding)
         if finding is not None and finding.outcome == Outcome.DONE and job.recorded not in {"", finding.hash}:
             if not flight.suspicion:
                 self._flights.suspect(flight, str(finding.hash))
@@ -283,6 +289,16 @@ class Work:
             if finding.hash != flight.suspicion:
                 finding, why = None, "its content is not the recorded one, and another whenever it is read"
         self._landing.add(flight, finding, why)
+
+
+def _leave_to_others(flight: Flight, finding: Finding) -> Finding:
+    """A file that this process may not read says nothing of the file: others may be allowed to."""
+    site, file = flight.site, flight.file
+    if not site.shunned:
+        name, path = site.rules.name, join(file.directory, file.name)
+        _LOG.warning("left to others for a while, like all that may not be read here", repository=name, file=path)
+    site.shun(file.id)
+    return finding._replace(outcome=Outcome.UNSEEN)
 
 
 def _rest(site: Site, finding: Finding) -> None:

@@ -212,6 +212,7 @@ class Assistant:
             ownership.own_name(),
             beat=self.heartbeats.add(_DEEP_SCAN).beat,
             is_gone=ownership.is_gone,
+            is_guest=True,
         )
         scanner.start()
         return scanner
