@@ -15,8 +15,8 @@ is put beside the other under a name that these patterns know, as the programs' 
 - git-annex's manual: ``name.variant-1f2e.ext``, for each version, and no original.
 - SecuriSync's help: ``name (Conflicted copy 2026-01-31 for ann).ext``.
 - pCloud: ``name (conflicted).ext`` and ``name [conflicted].ext``.
-- Resilio Connect's help: ``name.Conflict.ext``; OneDrive: ``name-DESKTOP-AB12CD3.ext``; Google Drive, MEGA and browsers: ``name (1).ext``. These may be anybody's
-  names, so that they say something only beside the original.
+- Resilio's help: ``name.Conflict.ext``; OneDrive: ``name-DESKTOP-AB12CD3.ext``; Google Drive, MEGA and browsers:
+  ``name (1).ext``. These may be anybody's names, so that they say something only beside the original.
 
 rsync and Unison make none: what they replace is gone, or a backup (``name~``).
 """
