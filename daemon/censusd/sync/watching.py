@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -121,8 +121,16 @@ class Watching:
 
     def stats(self) -> WatchStats | None:
         """How the watch stands; None where there is none."""
-        watcher = self.watcher
-        return watcher.stats() if watcher is not None else None
+        watcher, observer = self.watcher, self._observer
+        if watcher is None or observer is None:
+            return None
+        stats = watcher.stats()
+        if observer.is_alive():
+            return stats
+        # It reads what the kernel tells, and nobody hears of it.
+        return replace(
+            stats, running=False, failure=stats.failure or "the thread that passes on what it tells has ended"
+        )
 
     def stop(self) -> None:
         """Stop watching. May be called twice."""

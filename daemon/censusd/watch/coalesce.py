@@ -95,6 +95,17 @@ class Pending:
         for (origin, _), _ in self.renames:
             yield origin  # may have been marked in an earlier batch; the destination is always in ``names``
 
+    def summary(self) -> Batch:
+        """The same, without saying where: anything may have changed."""
+        return Batch(
+            overflows=self.overflows,
+            everything=True,
+            root_changes=self.root_changes,
+            uncovered=self.uncovered,
+            failure=self.failure,
+            barriers=self.barriers,
+        )
+
     def settle(self, paths: Mapping[Spot, Collection[str]], to_text: Callable[[bytes], str]) -> Batch:
         """The batch, in the catalogue's terms.
 

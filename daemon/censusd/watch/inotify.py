@@ -8,6 +8,7 @@ walk does so for every directory, whatever went wrong with a watch is right agai
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import threading
@@ -40,6 +41,8 @@ from censusd.watch.limits import explain_refusal, explain_watches, watch_limit
 from censusd.watch.tree import Node, WatchTree
 from censusd.watch.uncovered import Uncovered
 from censusd.watch.watcher import WatchStats
+
+_log = logging.getLogger(__name__)
 
 # IN_DELETE_SELF is left out: IN_IGNORED says the same, unasked, and a large `rm -rf` sends a third less.
 DIRECTORY_MASK: Final = (
@@ -266,13 +269,21 @@ class InotifyEmitter(EventEmitter):
 
     def _take(self) -> Batch:
         """The pending batch, in the catalogue's terms. Called by a handler; the lock is not held."""
-        with self._lock:
-            pending = self._coalescer.pending
-            # Paths as they are known by now: what was below a directory that was renamed meanwhile is at its new place.
-            paths = {spot: spot.paths for spot in pending.spots()}
-            self._coalescer.pending = Pending()
-            self._announced = False
-        return pending.settle(paths, self._to_text)
+        pending = Pending()
+        try:
+            with self._lock:
+                pending, empty = self._coalescer.pending, pending
+                try:
+                    # Paths as they are known by now: what was below a directory that was renamed meanwhile is at its
+                    # new place.
+                    paths = {spot: spot.paths for spot in pending.spots()}
+                finally:
+                    self._coalescer.pending = empty
+                    self._announced = False
+            return pending.settle(paths, self._to_text)
+        except Exception:  # noqa: BLE001 - whatever it is, what the kernel told must not be lost with it
+            _log.exception("%s: what the kernel told cannot be made out", self.watch.path)
+            return pending.summary()
 
     def _refused(self, path: str, reason: str) -> bool:
         self._uncovered.add(path, reason)

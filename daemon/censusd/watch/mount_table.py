@@ -7,6 +7,7 @@ that the table of mounts has changed since the last time, see proc_pid_mountinfo
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import threading
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from censusd.errors import WatchError
+
+_log = logging.getLogger(__name__)
 
 _MOUNT_TABLE: Final = Path("/proc/self/mountinfo")
 _AGAIN_AFTER_MS: Final = 250
@@ -57,6 +60,9 @@ class MountTableWatch:
         either.register(self._stop_fd, select.POLLIN)
         either.register(self._table_fd, select.POLLPRI)
         while self._stop_fd not in dict(either.poll()):
-            self._on_change()
+            try:
+                self._on_change()
+            except Exception:  # noqa: BLE001 - nobody else would hear of later changes, either
+                _log.exception("what follows from a change of the mounts could not be done")
             if stop.poll(_AGAIN_AFTER_MS):
                 return

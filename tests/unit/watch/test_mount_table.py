@@ -7,6 +7,7 @@ from pathlib import Path
 
 from censusd.watch.mount_table import MountTableWatch
 from tests.tools.private import mount, privately, unmount
+from tests.tools.waiting import until
 
 
 def _told(scratch: str) -> None:
@@ -39,3 +40,27 @@ def test_it_may_be_stopped_at_once() -> None:
     watch = MountTableWatch(lambda: None)
     watch.start()
     watch.stop()
+
+
+def _goes_on(scratch: str) -> None:
+    told = threading.Event()
+    faults = [OSError("once")]
+
+    def tell() -> None:
+        if faults:
+            raise faults.pop()
+        told.set()
+
+    watch = MountTableWatch(tell)
+    watch.start()
+    try:
+        mount("tmpfs", Path(scratch))
+        until(lambda: not faults)
+        mount("tmpfs", Path(scratch))
+        assert told.wait(10)
+    finally:
+        watch.stop()
+
+
+def test_it_outlives_a_fault_of_who_is_told(tmp_path: Path) -> None:
+    privately(_goes_on, tmp_path)

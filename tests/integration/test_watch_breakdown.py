@@ -1,0 +1,120 @@
+"""A watch that breaks down is set up again, whichever of its threads it was, and nothing is lost with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from censusd.catalogue.connection import Catalogue
+from censusd.watch import coalesce, inotify, observer
+from censusd.watch.inotify import InotifyEmitter
+from censusd.watch.watcher import Watcher
+from tests.tools.living import LivingLibrary, living
+from tests.tools.waiting import until
+
+
+@pytest.fixture
+def library(catalogue: Catalogue, tmp_path: Path, emitter: type[InotifyEmitter]) -> Iterator[LivingLibrary]:
+    way = "inotify" if emitter is InotifyEmitter else "fanotify"
+    library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies", watch=way, debounce=0.02)
+    (library.root / "directory").mkdir()
+    (library.root / "directory/before").touch()
+    with living(library):
+        yield library
+
+
+@pytest.fixture(autouse=True)
+def threads_may_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+
+class Fault:
+    """Raises an error in place of what it stands for, the first few times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, times: int = 1) -> None:
+        self._really = getattr(owner, name)
+        self._left = times
+        self.happened = threading.Event()
+
+        def instead(*arguments: Any, **more: Any) -> Any:
+            if self._left > 0:
+                self._left -= 1
+                if not self._left:
+                    self.happened.set()
+                raise MemoryError
+            return self._really(*arguments, **more)
+
+        monkeypatch.setattr(owner, name, instead)
+
+
+def watcher_of(library: LivingLibrary) -> Watcher | None:
+    upkeep = library.worker.upkeep
+    return upkeep.watching.watcher if upkeep and upkeep.watching else None
+
+
+def goes_on(library: LivingLibrary) -> None:
+    """What changes is on record again by itself, and the barrier is to be relied on."""
+    until(lambda: "directory/while" in library.records())
+    (library.root / "directory/after").touch()
+    until(lambda: "directory/after" in library.records())
+    (library.root / "directory/before").unlink()
+    library.sync()
+    library.check()
+
+
+@pytest.mark.parametrize("what", ["spots", "settle"])
+def test_a_batch_that_cannot_be_taken_costs_a_look_at_everything(
+    library: LivingLibrary, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    before = watcher_of(library)
+    fault = Fault(monkeypatch, coalesce.Pending, what)
+    (library.root / "directory/while").touch()
+    library.sync()
+    assert fault.happened.is_set()
+    library.check()
+    assert watcher_of(library) is before
+    goes_on(library)
+
+
+def test_a_handler_that_ends_is_noticed(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes what the kernel tells any more, though the thread that reads it is well."""
+    before = watcher_of(library)
+    fault = Fault(monkeypatch, observer.WatchHandler, "dispatch")
+    (library.root / "directory/while").touch()
+    assert fault.happened.wait(20)
+    goes_on(library)
+    assert watcher_of(library) is not before
+
+
+def test_an_emitter_that_ends_is_noticed(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = watcher_of(library)
+    fault = Fault(monkeypatch, inotify.Coalescer, "absorb")
+    (library.root / "directory/while").touch()
+    until(fault.happened.is_set)
+    goes_on(library)
+    assert watcher_of(library) is not before
+
+
+def test_no_thread_can_be_had_for_the_new_watch(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is tried again."""
+    fault = Fault(monkeypatch, inotify.Coalescer, "absorb")
+    again = Fault(monkeypatch, InotifyEmitter, "start", times=2)
+    (library.root / "directory/while").touch()
+    until(fault.happened.is_set)
+    until(again.happened.is_set)
+    goes_on(library)
+
+
+def test_what_is_asked_of_a_watch_that_broke_down_is_answered(
+    library: LivingLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits at the barrier is not kept waiting by a thread that has ended."""
+    fault = Fault(monkeypatch, observer.WatchHandler, "dispatch")
+    (library.root / "directory/while").touch()
+    assert fault.happened.wait(20)
+    library.sync()
+    library.check()
