@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from censusd.catalogue.connection import Catalogue
-from censusd.watch import coalesce, inotify, observer
+from censusd.watch import coalesce, observer
 from censusd.watch.inotify import InotifyEmitter
 from censusd.watch.watcher import Watcher
 from tests.tools.living import LivingLibrary, living
@@ -92,7 +92,7 @@ def test_a_handler_that_ends_is_noticed(library: LivingLibrary, monkeypatch: pyt
 
 def test_an_emitter_that_ends_is_noticed(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     before = watcher_of(library)
-    fault = Fault(monkeypatch, inotify.Coalescer, "absorb")
+    fault = Fault(monkeypatch, coalesce.Coalescer, "absorb")
     (library.root / "directory/while").touch()
     until(fault.happened.is_set)
     goes_on(library)
@@ -101,7 +101,7 @@ def test_an_emitter_that_ends_is_noticed(library: LivingLibrary, monkeypatch: py
 
 def test_no_thread_can_be_had_for_the_new_watch(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it is tried again."""
-    fault = Fault(monkeypatch, inotify.Coalescer, "absorb")
+    fault = Fault(monkeypatch, coalesce.Coalescer, "absorb")
     again = Fault(monkeypatch, InotifyEmitter, "start", times=2)
     (library.root / "directory/while").touch()
     until(fault.happened.is_set)
