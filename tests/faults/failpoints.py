@@ -7,6 +7,7 @@ environment (``Plan``). It is the daemon's own code that runs: what is wrapped c
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import functools
@@ -17,7 +18,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +35,7 @@ BETWEEN: Final = (
     "censusd.sync.withdrawal.withdraw_absent",
     "censusd.sync.withdrawal.withdraw_directories",
     "censusd.sync.ownership.acquire",
+    "censusd.catalogue.repositories.begin_write",
     "censusd.deepscan.work.Work.gather",
     "censusd.deepscan.work.Work.write",
 )
@@ -156,6 +158,28 @@ def _caller(frame: FrameType | None) -> str:
             return f"{module.removeprefix('censusd.')}.{frame.f_code.co_qualname}"
         frame = frame.f_back
     return "?"
+
+
+def commits() -> frozenset[str]:
+    """The functions whose transactions are committed, by the names that their points have, read from the code."""
+    import censusd  # noqa: PLC0415, only for the place of its code
+
+    (top,) = map(Path, censusd.__path__)
+    return frozenset(
+        ".".join((*file.relative_to(top).with_suffix("").parts, *function))
+        for file in top.rglob("*.py")
+        for function in _functions_with_transactions(ast.parse(file.read_text(encoding="utf-8")), ())
+    )
+
+
+def _functions_with_transactions(node: ast.AST, within: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for child in ast.iter_child_nodes(node):
+        inside = within
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            inside = (*within, *(["<locals>"] if isinstance(node, ast.FunctionDef) else []), child.name)
+        elif isinstance(child, ast.Attribute) and child.attr in {"transaction", "session"}:
+            yield within
+        yield from _functions_with_transactions(child, inside)
 
 
 def wrap_calls(points: Failpoints) -> None:

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,16 @@ from censusd.catalogue.embedded import EmbeddedServer
 from tests.faults import failpoints
 from tests.faults.arena import REPOSITORY, Arena, Trial, trials
 from tests.faults.failpoints import Plan
+from tests.faults.occasions import OCCASIONS, Scene, asked, occasion_of
 from tests.tools.daemon import DEADLINE, DaemonProcess
 from tests.tools.server_holder import FAST
+from tests.tools.vision_server import Model, VisionServer
 
-ERRANDS = (("scan", REPOSITORY), ("deep-scan", REPOSITORY), ("scan", "--verify", REPOSITORY), ("retry", REPOSITORY))
-"""What somebody asks for again and again, so that as many points as possible are passed."""
-
-PATIENCE = 20.0
+PATIENCE = 90.0
 """Seconds for a point to be passed."""
+
+RARE = 'rehash_per_day = "1GiB"\n'
+"""What a configuration has to have for some points to be passed."""
 
 AT_ONCE = 4
 """Deaths between two judgements."""
@@ -39,8 +40,22 @@ OF_THE_DAEMON = (
 )
 """What the short form tries: a batch, marks that are set, marks that are about to be, hashes."""
 
-ONCE = ("before commit sync.roots.RootGuard._adopt", "after commit sync.roots.RootGuard._adopt")
-"""What a repository goes through only once."""
+OF_WORKERS_ALONE = ("catalogue.migrations.check", "service.assistant.Assistant._outdated", "service.trees.Trees.")
+WITH_A_MODEL = ("describe.",)
+IN_HUGE_DIRECTORIES = ("sync.huge.",)
+"""What a daemon does not do, or only if it has pictures described, or a directory of more than 10,000 files."""
+
+NOT_HERE = {
+    "service.trees.Trees._judge": "only of a worker that has mounts which its daemon has not, and it only reads",
+}
+"""Functions whose commits nobody passes here, and why: all others have to be passed, by whoever passes them."""
+
+CALLS = (
+    "before os.remove service.http.server.HttpServer._remove_file",
+    "before os.remove service.http.sockets._remove_stale",
+    "before os.remove watch.barrier.CookieJar._remove",
+)
+"""Of a daemon that has no PostgreSQL of its own."""
 
 OF_A_WORKER = ("before commit deepscan.writer.Writer._write",)
 OF_A_SERVER = ("before commit catalogue.migrations.migrate",)
@@ -49,6 +64,24 @@ OF_A_SERVER = ("before commit catalogue.migrations.migrate",)
 OF_WORKER_PROCESSES = tuple(
     f"{when} {where[8:]}" for where in failpoints.IN_WORKER_PROCESSES for when in ("before", "after")
 )
+
+
+def commits(*rooms: str, but: tuple[str, ...] = ()) -> list[str]:
+    """The points before and after every commit of these rooms, but for some of them."""
+    functions = sorted(failpoints.commits() - NOT_HERE.keys())
+    found = [one for one in functions if one.startswith(rooms) and not one.startswith(but)]
+    assert found
+    return [f"{when} commit {function}" for function in found for when in ("before", "after")]
+
+
+def of_a_daemon() -> list[str]:
+    """All points of a daemon that describes nothing, and knows no huge directories."""
+    between = [f"{when} {where[8:]}" for where in failpoints.BETWEEN for when in ("before", "after")]
+    return [*commits("", but=(*OF_WORKERS_ALONE, *WITH_A_MODEL, *IN_HUGE_DIRECTORIES)), *between, *CALLS]
+
+
+def test_what_is_left_out_is_there() -> None:
+    assert failpoints.commits() >= NOT_HERE.keys() | (OCCASIONS.keys() - {call.split()[-1] for call in CALLS})
 
 
 class Sweep:
@@ -88,8 +121,7 @@ class Sweep:
             if self.daemon.process is not None:
                 self.daemon.kill()
             self.daemon.start()
-            for errand in ERRANDS:
-                self._arena.daemon.ctl(*errand)
+            asked(Scene(self._arena, self.daemon, self._has_ended))
             self._arena.workload.wait(300)
             self._arena.daemon.sync(REPOSITORY)
             assert self.daemon.stop() == 0
@@ -113,7 +145,7 @@ class Sweep:
             if number + AT_ONCE >= len(among):
                 self._arena.note = f"{len(points) - len(self._silent)} of {len(points)} points"
             self._arena.round(name, lambda _, some=some: self._deaths({one: points[one] for one in some}))
-        assert len(self._silent) <= len(points) / 10, f"these were not passed again: {self._silent}"
+        assert not self._silent, f"these were not passed again: {self._silent}"
 
     @contextmanager
     def _deaths(self, points: Mapping[str, int]) -> Iterator[None]:
@@ -128,45 +160,68 @@ class Sweep:
             self.daemon.start()
 
     def die(self, point: str) -> None:
-        """Start what is armed, and wait for it to happen. Some points are passed too seldom, which is noted."""
+        """Start what is armed, and wait for it to happen."""
         self.daemon.start_at_once()
-        process = self.daemon.process
-        assert process is not None
+        scene = Scene(self._arena, self.daemon, lambda: self.has_fired() or self._has_ended())
         deadline = time.monotonic() + PATIENCE
-        for errand in cycle(ERRANDS):
-            if self.has_fired() or process.poll() is not None:
-                break
-            if time.monotonic() > deadline:
-                # Some points are passed by a process that ends.
-                process.send_signal(signal.SIGTERM)
-                process.wait(DEADLINE)
-                break
-            self._arena.daemon.ctl(*errand)
+        while not self.has_fired() and time.monotonic() < deadline:
+            if self._has_ended():
+                self.daemon.start_at_once()
+            occasion_of(point)(scene)
         if not self.has_fired():
             self._silent.append(point)
+            self.daemon.kill()
         if self._survives:
-            if process.poll() is not None:
+            if self._has_ended():
                 self.daemon.start()
             self.daemon.sync(REPOSITORY)
         elif self.has_fired():
-            assert process.wait(DEADLINE) == -signal.SIGKILL
+            assert self.daemon.process is not None
+            assert self.daemon.process.wait(DEADLINE) == -signal.SIGKILL
+
+    def _has_ended(self) -> bool:
+        process = self.daemon.process
+        return process is None or process.poll() is not None
 
 
-@trials(seeds=3, minutes=20)
+@trials(seeds=3, minutes=40)
 def test_the_daemon(arena: Arena) -> None:
+    arena.settings += RARE
     arena.prepare()
     sweep = Sweep(arena, arena.daemon)
-    for point in ONCE if arena.trial.long else ():
-        sweep.arm(point)
-        sweep.die(point)
-    sweep.arm()
     with arena.daemon:
-        points = Counter(OF_THE_DAEMON)
+        points: Mapping[str, int] = Counter(OF_THE_DAEMON)
         if arena.trial.long:
-            points = sweep.points()
-            assert points.keys() >= set(OF_THE_DAEMON)
+            counts = sweep.points()
+            assert counts.keys() <= set(of_a_daemon()), "a point that nobody knows of"
+            points = {point: counts[point] for point in of_a_daemon()}
             arena.daemon.start()
         sweep.over(points, "kill -9 of the daemon")
+
+
+@trials(seeds=2)
+def test_a_daemon_with_a_huge_directory(arena: Arena) -> None:
+    arena.prepare()
+    huge = arena.root / "huge"
+    huge.mkdir()
+    for number in range(10_100):
+        (huge / str(number)).touch()
+    sweep = Sweep(arena, arena.daemon)
+    with arena.daemon:
+        points = commits(*IN_HUGE_DIRECTORIES)
+        sweep.over(dict.fromkeys(points if arena.trial.long else points[:1], 1), "kill -9, a huge directory")
+
+
+@trials(seeds=2, minutes=20)
+def test_a_daemon_that_has_pictures_described(arena: Arena) -> None:
+    arena.prepare()
+    with VisionServer(Model()) as server:
+        arena.settings = f'[describe]\nenabled = true\nurl = "{server.url}"\nmodel = "llava"\n{arena.settings}'
+        arena.daemon.configure(arena.configuration())
+        sweep = Sweep(arena, arena.daemon)
+        with arena.daemon:
+            points = commits(*WITH_A_MODEL)
+            sweep.over(dict.fromkeys(points if arena.trial.long else points[-2:], 1), "kill -9 while describing")
 
 
 @trials(seeds=3)
@@ -188,13 +243,15 @@ def test_a_worker_on_another_host(arena: Arena) -> None:
     sweep = Sweep(arena, worker)
     with arena.daemon:
         arena.daemon.sync(REPOSITORY)
-        points = sweep.points() if arena.trial.long else Counter(OF_A_WORKER)
-        assert points.keys() >= set(OF_A_WORKER)
+        points = Counter(OF_A_WORKER)
+        if arena.trial.long:
+            points = sweep.points()
+            assert points.keys() >= {*OF_A_WORKER, *commits(*OF_WORKERS_ALONE)}
         with worker:
             sweep.over(points, "kill -9 of `censusd worker`")
 
 
-@trials(seeds=2, minutes=20)
+@trials(seeds=2, minutes=40)
 @pytest.mark.parametrize("target", ["keeper", "postmaster"])
 def test_the_private_postgresql(trial: Trial, shared_path: Path, request: pytest.FixtureRequest, target: str) -> None:
     with EmbeddedServer.start(shared_path / "state", settings=FAST) as server:
@@ -202,11 +259,13 @@ def test_the_private_postgresql(trial: Trial, shared_path: Path, request: pytest
             migrations.migrate(catalogue)
         arena = Arena(shared_path, server.conninfo, trial, request.node.user_properties)
         arena.daemon.dsn = ""
+        arena.settings += RARE
         arena.prepare()
     sweep = Sweep(arena, arena.daemon, target=target, cluster=str(server.cluster.path), survives=True)
     with arena.daemon:
-        points = Counter(OF_A_SERVER)
+        points: Mapping[str, int] = Counter(OF_A_SERVER)
         if trial.long:
-            points = sweep.points()
+            counts = sweep.points()
+            points = {point: counts[point] for point in of_a_daemon()}
             arena.daemon.start()
         sweep.over(points, f"kill -9 of the private PostgreSQL's {target}")

@@ -205,6 +205,18 @@ class Workload:
         for path in self._some_file():
             self._move_file(path, os.path.join(self._directory(), self._fresh()))
 
+    def copy_away(self) -> None:
+        """To a place where nothing has ever been, as between file systems: another file with the same content."""
+        for path in self._some_file():
+            target = os.path.join(self._directory(), self._fresh())
+
+            def act(path: bytes = path, target: bytes = target) -> None:
+                shutil.copyfile(self._at(path), self._at(target))
+                os.unlink(self._at(path))
+
+            self._gone(path, act)
+            self._look(target)
+
     def move_over(self) -> None:
         """To the place of another file."""
         for path in self._some_file():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 import structlog
@@ -267,11 +266,6 @@ class Upkeep:
         self.watch_rules = watch_rules
         if self.watching is not None:
             self.watching.rules = watch_rules
-
-    def last_pass_at(self) -> datetime | None:
-        """When the last complete pass began."""
-        with self.repository.catalogue.transaction() as cursor:
-            return repositories.status(cursor, self.repository.id).last_pass_at
 
     def _pass(self, scope: Scope, trigger: Trigger, options: Options | None) -> SyncOperation:
         self.progress = progress = Progress(self.repository.rules.name, scope.describe())
