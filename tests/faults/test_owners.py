@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults import failpoints
+from tests.faults import failpoints, witness
 from tests.faults.arena import REPOSITORY, Arena, long_only, trials
 from tests.faults.failpoints import Plan
 from tests.tools.daemon import DaemonProcess
@@ -35,17 +35,27 @@ def owns(arena: Arena, daemon: DaemonProcess) -> bool:
     return str(owner).split("/")[1:2] == [str(daemon.process.pid)]
 
 
-def sleep_in_turn(arena: Arena, other: DaemonProcess) -> None:
-    """The owner, which sleeps, is woken up once the other one has taken over, which is the arena's from then on."""
+def sleep_in_turn(arena: Arena, other: DaemonProcess) -> str:
+    """The owner, which sleeps, is woken up once the other one has taken over, which is the arena's from then on.
+
+    Returns:
+        Why the one that comes back lets go, as it says.
+    """
     owner = arena.daemon
     until(lambda: owns(arena, other), "nobody has taken over", TAKEN_OVER_WITHIN)
     arena.workload.wait(100)
-    seen = owner.log_text().count('"let go"')
+    seen = len(lets_go(owner))
     owner.signal(signal.SIGCONT)
-    until(lambda: owner.log_text().count('"let go"') > seen, "whoever comes back has not noticed")
+    until(lambda: len(lets_go(owner)) > seen, "whoever comes back has not noticed")
     arena.workload.wait(100)
     assert owns(arena, other), "whoever comes back does not take it away again"
     arena.daemon = other
+    return lets_go(owner)[-1]
+
+
+def lets_go(daemon: DaemonProcess) -> list[str]:
+    """Why it has let go of the repository, each time."""
+    return [event["why"] for event in daemon.log_events() if event["event"] == "let go"]
 
 
 @trials(seeds=3)
@@ -68,27 +78,69 @@ def test_an_owner_that_sleeps_past_its_lease(arena: Arena, rival: DaemonProcess)
         arena.round("an owner sleeps past its lease", asleep)
 
 
-@trials(seeds=2)
-@pytest.mark.parametrize(
-    "point", ["before commit sync.run.Run.apply", long_only("before sync.withdrawal.withdraw_absent")]
-)
-def test_an_owner_that_sleeps_in_a_transaction(arena: Arena, rival: DaemonProcess, point: str) -> None:
-    """It has written, and not committed. What it holds locked must not keep the other from taking over for ever."""
+@contextmanager
+def asleep_at(arena: Arena, rival: DaemonProcess, point: str, nth: int = 2) -> Iterator[None]:
+    """The owner falls asleep at a point before the block begins; in the end the other one owns the repository."""
     fired = arena.place / "fired"
     fired.write_bytes(bytes(4096))
-    plan = Plan(str(arena.place / "points"), str(fired), point, 2, signal.SIGSTOP)
+    plan = Plan(str(arena.place / "points"), str(fired), point, nth, signal.SIGSTOP)
+    arena.daemon.stop()
+    until(lambda: owns(arena, rival), "nobody has taken over", TAKEN_OVER_WITHIN)
+    arena.daemon.program, arena.daemon.environment = failpoints.program(), failpoints.environment(plan)
+    arena.daemon.start()
+    rival.stop()
+    rival.start()
+    until(lambda: fired.read_bytes()[0], "it has not fallen asleep")
+    yield
+
+
+@trials(seeds=3)
+def test_a_stale_write_is_refused_by_its_token(arena: Arena, rival: DaemonProcess) -> None:
+    """The owner has looked at the disk and knows what is to be written, and is about to begin."""
 
     @contextmanager
     def asleep(arena: Arena) -> Iterator[None]:
-        arena.daemon.stop()
-        until(lambda: owns(arena, rival), "nobody has taken over", TAKEN_OVER_WITHIN)
-        arena.daemon.program, arena.daemon.environment = failpoints.program(), failpoints.environment(plan)
-        arena.daemon.start()
-        rival.stop()
-        rival.start()
-        until(lambda: fired.read_bytes()[0], "it has not fallen asleep")
-        yield
-        sleep_in_turn(arena, rival)
+        with asleep_at(arena, rival, "before catalogue.repositories.begin_write", arena.trial.seed + 4):
+            yield
+            before = witness.refused(arena.database)
+            assert sleep_in_turn(arena, rival) == "another daemon has taken this repository over"
+            # Its one write: whatever it wants to write afterwards, it knows better.
+            assert witness.refused(arena.database) == before + 1
+            arena.note = "refused by its token"
 
     with arena.daemon, rival:
-        arena.round("an owner sleeps in a transaction", asleep)
+        arena.round("an owner sleeps, and wakes up to write", asleep)
+
+
+@trials(seeds=2)
+@pytest.mark.parametrize(
+    "point",
+    [
+        long_only("before sync.run.Run.apply"),
+        "before commit sync.run.Run.apply",
+        long_only("before sync.withdrawal.withdraw_absent"),
+    ],
+)
+def test_an_owner_that_sleeps_in_its_work(arena: Arena, rival: DaemonProcess, point: str) -> None:
+    """Before a transaction, or in it, with rows locked: that must not keep the other from taking over for ever."""
+    writes = point != "before sync.run.Run.apply"
+
+    @contextmanager
+    def asleep(arena: Arena) -> Iterator[None]:
+        with asleep_at(arena, rival, point):
+            assert not writes or arena.query(WRITTEN), "it holds nothing locked"
+            yield
+            owner = arena.daemon
+            sleep_in_turn(arena, rival)
+            # What it has written, the server has taken back, and tells it when it wants to commit.
+            assert ("idle-in-transaction timeout" in owner.log_text()) is writes
+
+    with arena.daemon, rival:
+        arena.round(f"an owner sleeps {'in' if writes else 'before'} a transaction", asleep)
+
+
+WRITTEN = """
+    SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
+    AND backend_xid IS NOT NULL
+"""
+"""Sessions that have written something, and wait to be told to commit it."""

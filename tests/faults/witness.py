@@ -35,6 +35,16 @@ CREATE FUNCTION witness_directory() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO witness (repository, what, id, name) VALUES (NEW.repository_id, 'directory', NEW.id, NEW.path);
     RETURN NULL;
 END $$;
+CREATE SEQUENCE witness_refused;
+CREATE FUNCTION witness_refusal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF strpos(current_query(), 'change_number + 1') > 0 AND strpos(current_query(), 'lease_token') > 0
+       AND NOT EXISTS (SELECT FROM written) THEN
+        PERFORM nextval('witness_refused');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER witness_refusal AFTER UPDATE ON repositories REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION witness_refusal();
 CREATE TRIGGER witness_come_and_go AFTER INSERT OR DELETE ON files FOR EACH ROW EXECUTE FUNCTION witness_file();
 CREATE TRIGGER witness_change AFTER UPDATE ON files FOR EACH ROW
     WHEN ((OLD.state, OLD.directory_id, OLD.inode, OLD.name) IS DISTINCT FROM
@@ -113,6 +123,19 @@ def wrongly_missing(database: str, repository: str, was_there: WasThere) -> list
             if was_there(path, inode, before[path, inode], at)
         ]
     return wrong
+
+
+def refused(database: str) -> int:
+    """How many writes found that their fencing token is not the repository's any more.
+
+    That is counted by a sequence, which no rollback takes back.
+    """
+    with psycopg.connect(database) as connection:
+        row = connection.execute(
+            "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM witness_refused"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def heirs(database: str, repository: str) -> dict[int, int]:
