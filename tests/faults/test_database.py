@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ from tests.faults.arena import Arena, Trial, long_only, trials
 from tests.faults.proxy import Mode, Proxy
 from tests.tools.server_holder import FAST
 from tests.tools.waiting import until
+
+NAMED = 4_096
+"""Names in a directory that are kept one by one; of more, the directory is what is kept."""
 
 
 @pytest.fixture
@@ -184,24 +188,38 @@ def test_the_server(
 @trials(seeds=1)
 def test_away_for_long(arena: Arena, proxy: Proxy) -> None:
     """However much happens, what is to be looked at collapses into directories, and memory stays as it is."""
-    directories, files, rounds = (40, 500, 3) if arena.trial.long else (20, 100, 2)
+    directories, files, rounds = (6, NAMED + 900, 2) if arena.trial.long else (2, NAMED + 500, 2)
+    places = [arena.root / f"bulk {number}" for number in range(directories)]
+    for place in places:
+        place.mkdir(parents=True)
 
     @contextmanager
     def away(arena: Arena) -> Iterator[None]:
-        before = memory(arena)
+        before, most = memory(arena), 0
         with proxy.while_it_is(Mode.REFUSING):
-            for number in range(rounds):
-                for directory in range(directories):
-                    place = arena.root / f"bulk {directory}"
-                    place.mkdir(exist_ok=True)
+            with arena.workload.paused():
+                for number, directory in product(range(rounds), range(directories)):
                     for file in range(files):
-                        (place / f"{file}").write_text(f"{number} {directory} {file}")
+                        (places[directory] / f"{file}").write_text(f"{number} {directory} {file}")
+                    most = max(most, marks(arena))
+                # A mark for each directory, and one for each name that the workload has written to.
+                bound = sum(1 for _ in os.walk(arena.root)) + len(arena.workload.stays)
+                until(lambda: 0 < marks(arena) <= bound, lambda: f"{marks(arena)} marks, more than {bound}")
+                left = marks(arena)
+            assert most <= bound + NAMED, "names of more than one directory are kept"
             yield
             grown = max(0, memory(arena) - before)
-        arena.note = f"{directories * files * rounds:,} writes, daemon {before >> 20} MiB and {grown >> 20} MiB more"
+        writes = f"{directories * files * rounds:,} writes are {left:,} marks, {most:,} at most"
+        arena.note = f"{writes}; daemon {before >> 20} MiB and {grown >> 20} MiB more"
         assert grown < 24 << 20
 
     arena.run("PostgreSQL is away while much is written", away)
+
+
+def marks(arena: Arena) -> int:
+    """How many places wait to be looked at."""
+    (one,) = arena.daemon.status()["repositories"]
+    return int(one["dirty_marks"])
 
 
 def memory(arena: Arena) -> int:
