@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import psycopg
 import pytest
 
-from tests.faults import witness
+from tests.faults import second_referee, witness
 from tests.faults.referee import differences, listing, on_record
 from tests.faults.workload import Workload
 from tests.tools.daemon import DaemonProcess
@@ -71,6 +71,7 @@ class Verdict:
         ids_changed: what has another row than it must have.
         repair: seconds from the end of the fault to the end of the barrier.
         note: a figure worth telling.
+        unseconded: why the second referee was not asked; empty if it was, and agreed.
     """
 
     fault: str
@@ -80,6 +81,7 @@ class Verdict:
     ids_changed: list[str] = field(default_factory=list)
     repair: float = 0.0
     note: str = ""
+    unseconded: str = ""
 
     def row(self) -> dict[str, Any]:
         """The same as numbers, for the table."""
@@ -181,6 +183,9 @@ class Arena:
             self.deep_scanned()
             recorded, rows = on_record(self.database, REPOSITORY)
             verdict.lost = differences(recorded, found)
+        verdict.unseconded = second_referee.why_not()
+        if not verdict.lost and not verdict.unseconded:
+            verdict.lost = second_referee.disagreements(recorded, self.root)
         verdict.wrongly_missing = witness.wrongly_missing(self.database, REPOSITORY, self.workload.was_there)
         verdict.ids_changed = self._ids_changed(rows)
         self.rows.append(("fault", verdict.row()))

@@ -48,6 +48,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("faults")
     for line in table:
         terminalreporter.line("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    runs = [run for some in rows.values() for run in some]
+    for why in dict.fromkeys(run["unseconded"] for run in runs if run["unseconded"]):
+        skipped["the second referee", why] = None
+    agreed = sum(not run["unseconded"] for run in runs)
+    terminalreporter.line(f"the second referee, mtree, was asked after {agreed} of {len(runs)} runs")
     for name, why in skipped:
         terminalreporter.line(f"skipped: {name}: {why}")
 

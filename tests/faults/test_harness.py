@@ -6,11 +6,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.faults import second_referee
 from tests.faults.arena import Arena, trials
 from tests.faults.referee import Seen, listing
 from tests.faults.workload import STAY, Workload
@@ -97,6 +99,33 @@ def test_the_referee_sees_what_find_and_sha256sum_see(tmp_path: Path) -> None:
     assert {path: (seen.size, seen.inode) for path, seen in ours.items()} == {
         path: (seen.size, seen.inode) for path, seen in theirs.items()
     }
+
+
+def test_the_second_referee_sees_what_the_first_one_sees(tmp_path: Path) -> None:
+    if why := second_referee.why_not():
+        pytest.skip(why)
+    workload = Workload(tmp_path / "tree", 3)
+    with workload:
+        workload.wait(300)
+    for byte in range(1, 256):
+        for form in (b"%c", b"one %c and", b"\\%c", b"%c\\M-%c"):
+            name = form.replace(b"%c", bytes([byte]))
+            if b"/" not in name and name != b".":
+                Path(os.fsdecode(workload.root + b"/stay/" + name)).write_bytes(name)
+                directory = Path(os.fsdecode(workload.root + b"/d " + name))
+                directory.mkdir()
+                (directory / "file").write_bytes(name)
+    deep = tmp_path.joinpath("tree", *["0"] * 400)
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    found = listing(tmp_path / "tree")
+    assert second_referee.disagreements(found, tmp_path / "tree") == []
+    path, seen = next((path, seen) for path, seen in found.items() if path.startswith(b"stay/"))
+    for other in (replace(seen, size=1 << 40), replace(seen, mtime_ns=1), replace(seen, sha256="")):
+        assert len(second_referee.disagreements({**found, path: other}, tmp_path / "tree")) == 1
+    assert len(second_referee.disagreements({**found, b"no such file": seen}, tmp_path / "tree")) == 1
+    del found[path]
+    assert len(second_referee.disagreements(found, tmp_path / "tree")) == 1
 
 
 def _run(command: list[str], at: Path) -> bytes:
