@@ -22,6 +22,7 @@ import pytest
 
 from censusd.catalogue.connection import Catalogue, PoolSettings
 from censusd.errors import CensusError
+from censusd.sync import upkeep
 from censusd.sync.standing import Phase
 from tests.tools.daemon import DaemonProcess
 from tests.tools.library import disk, from_elsewhere
@@ -242,6 +243,35 @@ def _closed(scratch: str, database: str) -> None:
 
 def test_an_unreadable_directory_is_a_recorded_problem(shared_path: Path, database: str) -> None:
     apart(_closed, shared_path, database)
+
+
+def _many_closed(scratch: str, database: str) -> None:
+    root = Path(scratch) / "library"
+    upkeep._LOOKS_AT_ONCE, upkeep._BETWEEN_LOOKS, upkeep._FIRST_LOOK_AGAIN = 4, 0.1, 0.2  # type: ignore[misc]
+    with Catalogue(database) as catalogue:
+        # No event tells that they can be read by now.
+        library = LivingLibrary(root, catalogue, Path(scratch) / "cookies", watch="off")
+        with catalogue.transaction() as cursor:  # while we may still reach the server
+            cursor.execute("SELECT 1")
+        become_nobody(root)
+        directories = [root / f"{number:02}" for number in range(10)]
+        for directory in directories:
+            directory.mkdir()
+            (directory / "file").touch()
+            directory.chmod(0)
+        with living(library):
+            assert len(library.query("SELECT path FROM directory_problems")) == len(directories)
+            directories[-1].chmod(0o755)
+            until(lambda: set(library.records()) == {"09/file"})
+            for directory in directories:
+                directory.chmod(0o755)
+            until(lambda: len(library.records()) == len(directories))
+            assert library.query("SELECT * FROM directory_problems") == []
+            library.check()
+
+
+def test_each_unreadable_directory_is_looked_at_again_however_many_there_are(shared_path: Path, database: str) -> None:
+    apart(_many_closed, shared_path, database)
 
 
 def _dying_disk(scratch: str, database: str) -> None:

@@ -199,6 +199,12 @@ def renumber(cursor: Cursor, repository_id: UUID, devices: Mapping[int, int]) ->
         cursor.execute(_SQL.renumber, (list(devices), list(devices.values()), repository_id))
 
 
+def troubled(cursor: Cursor, repository_id: UUID, most: int, *, since: str = "") -> list[str]:
+    """Paths of directories that cannot be read, in order, beginning with ``since`` or what comes after it."""
+    cursor.execute(_SQL.troubled, (repository_id, since, most))
+    return [path for (path,) in cursor]
+
+
 def count(cursor: Cursor, repository_id: UUID) -> tuple[int, int]:
     """How many directories are present, and how many of them carry a problem."""
     cursor.execute(_SQL.count, (repository_id,))

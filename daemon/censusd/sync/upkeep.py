@@ -14,6 +14,7 @@ from censusd.errors import CancelledError, CensusError, RootOfflineError
 from censusd.filesystem.identity import Root, look_at_root
 from censusd.filesystem.mounts import PSEUDO_FILESYSTEMS, Mount, mounts_below, read_mounts, real_path
 from censusd.model import (
+    ROOT,
     OperationStatus,
     OperationType,
     Problem,
@@ -35,6 +36,12 @@ from censusd.watch.tier import TierDecision
 _LOG: Final = structlog.get_logger("censusd.sync")
 _FIRST_LOOK_AGAIN: Final = 10.0
 _LAST_LOOK_AGAIN: Final = 3600.0
+_LOOKS_AT_ONCE: Final = 1_000
+_BETWEEN_LOOKS: Final = 1.0
+_NEXT: Final = "\x01"
+"""Behind a path, this makes what comes right after it, for no name has a NUL."""
+_MOST_UNSEEN: Final = 20_000
+"""Directories that could not be read, beyond which it does not matter any more which of them those are."""
 _MANY: Final = 0.1
 """The share of new files in a pass from which on the planner's statistics are worth nothing."""
 
@@ -74,6 +81,7 @@ class Upkeep:
         self.look_again_at: float | None = None
         self.left_over = False
         self._look_again_after = _FIRST_LOOK_AGAIN
+        self._look_again_since = ""
         self._dirty_set = dirty_set
         self._hooks = hooks
         self._on_root_changed = on_root_changed
@@ -201,22 +209,25 @@ class Upkeep:
         return operation
 
     def look_again(self) -> SyncOperation | None:
-        """Try once more to read what could not be read.
+        """Try once more to read what could not be read: some of it at a time, until all of it has had its turn.
 
         Raises:
             CensusError: as for ``Reconciler.reconcile``.
         """
         with self.repository.catalogue.transaction() as cursor:
-            paths = [path for path, *_ in directories.problems(cursor, self.repository.id)]
-        if not paths:
-            self.look_again_at = None
-            return None
-        self._look_again_after = min(_LAST_LOOK_AGAIN, self._look_again_after * 2)
-        scope = Scope(subtrees=tuple(paths))
-        operation = self._reconcile(self._alone(), scope, Trigger.REALTIME)
-        if operation.id:
-            reporting.settled(self.repository.rules.name, operation)
-        self._plan_another_look()
+            paths = directories.troubled(cursor, self.repository.id, _LOOKS_AT_ONCE, since=self._look_again_since)
+        operation = None
+        if paths:
+            operation = self._reconcile(self._alone(), Scope(subtrees=tuple(paths)), Trigger.REALTIME)
+            if operation.id:
+                reporting.settled(self.repository.rules.name, operation)
+        if len(paths) == _LOOKS_AT_ONCE:
+            self._look_again_since = f"{paths[-1]}{_NEXT}"
+            self.look_again_at = time.monotonic() + _BETWEEN_LOOKS
+        else:
+            self._look_again_since = ""
+            self._look_again_after = min(_LAST_LOOK_AGAIN, self._look_again_after * 2)
+            self._plan_another_look()
         return operation
 
     def look_at_linked(self) -> bool:
@@ -306,9 +317,13 @@ class Upkeep:
             self.left_over = True
 
     def _plan_another_look(self) -> list[str]:
-        """Note when to try unreadable directories again. Returns their paths."""
+        """Note when to try unreadable directories again. Returns their paths, or the root if there are too many."""
         with self.repository.catalogue.transaction() as cursor:
-            paths = [path for path, *_ in directories.problems(cursor, self.repository.id)]
+            paths = directories.troubled(cursor, self.repository.id, _MOST_UNSEEN + 1)
+        if len(paths) > _MOST_UNSEEN:
+            paths = [ROOT]
+        if paths and self._look_again_since:
+            return paths  # some of them have had their turn, and the others are to have theirs
         if paths:
             self.look_again_at = time.monotonic() + self._look_again_after
         else:

@@ -133,6 +133,10 @@ WITH RECURSIVE below AS (
 SELECT count(*) FROM files f JOIN below ON f.directory_id = below.id
  WHERE f.repository_id = %(repository)s AND f.state = 0
 
+-- name: troubled
+SELECT path FROM directories
+ WHERE repository_id = %s AND problem IS NOT NULL AND state = 0 AND path >= %s ORDER BY path LIMIT %s
+
 -- name: problems
 SELECT path, problem_kind, problem, problem_since, listed_at FROM directories
  WHERE repository_id = %s AND problem IS NOT NULL AND state = 0 ORDER BY path LIMIT %s
