@@ -15,11 +15,14 @@ import pytest
 from censusd.catalogue.connection import Catalogue
 from censusd.filesystem.identity import Root, difference, look_at_root
 from censusd.sync.standing import Phase
+from censusd.watch.fanotify import FanotifyEmitter
 from tests.tools.disks import make_disk, make_squashfs, mount_disk, taken_numbers
 from tests.tools.living import DEADLINE, LivingLibrary, living
+from tests.tools.older_kernel import become_older
 from tests.tools.operations import ANCHOR, Operations
 from tests.tools.private import mount, privately
 from tests.tools.waiting import until
+from tests.tools.watching import fanotify_refusal
 from tests.tools.world import dice
 
 OPERATIONS = 120
@@ -140,6 +143,19 @@ def chosen(library: LivingLibrary) -> tuple[str, str]:
     return upkeep.watching.name, upkeep.watching.decision.reason
 
 
+def replay(library: LivingLibrary, outside: Path, seed: int, *, made_up: bool = False) -> None:
+    """Do random operations, and hold the catalogue against the disk after each few of them."""
+    operations = Operations(library.root, outside, dice(seed))
+    among = [each for each in operations.all if each.__name__ != "link"]
+    choose = dice(seed + 1)
+    for number in range(1, OPERATIONS + 1):
+        with contextlib.suppress(OSError):  # not every file system has every name, or links, or FIFOs
+            choose(among)()
+        if number % BETWEEN_BARRIERS == 0:
+            library.sync()
+            library.check(made_up=made_up)
+
+
 @needs_root
 @WATCHES
 @pytest.mark.parametrize("kind", WAYS)
@@ -156,19 +172,11 @@ def change(directory: str, database: str, kind: str, watch: str) -> None:
         library = LivingLibrary(root / "tree", catalogue, scratch / "cookies", watch=watch, debounce=0.02)
         (library.root / ANCHOR.decode()).touch()
         (root / "outside").mkdir()
-        operations = Operations(library.root, root / "outside", dice(7))
-        among = [each for each in operations.all if each.__name__ != "link"]
-        choose = dice(8)
         with living(library):
             way, why = chosen(library)
             assert way == (WAYS[kind][0] if watch == "auto" else watch)
             assert watch != "auto" or WAYS[kind][1] in why, why
-            for number in range(1, OPERATIONS + 1):
-                with contextlib.suppress(OSError):  # not every file system has every name, or links, or FIFOs
-                    choose(among)()
-                if number % BETWEEN_BARRIERS == 0:
-                    library.sync()
-                    library.check(made_up=kind in MADE_UP)
+            replay(library, root / "outside", 7, made_up=kind in MADE_UP)
             library.check_passes()
 
 
@@ -360,3 +368,58 @@ def nested_subvolumes(directory: str, database: str, watch: str) -> None:
                 assert after["snap/deeper/a"] == before["snap/a"]
                 assert len(after) == len(now)
                 library.check_passes()
+
+
+# Older kernels -------------------------------------------------------------------------------------------------------
+
+OLDER = {
+    (5, 9): ("inotify", "not by fanotify: this kernel is too old for it (before 5.9)"),
+    (5, 17): ("fanotify", "by one mark for all of it"),
+    (6, 9): ("fanotify", "by one mark for all of it"),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("version", OLDER, ids=lambda version: ".".join(map(str, version)))
+@pytest.mark.parametrize("kind", ["ext4", pytest.param("xfs", marks=pytest.mark.slow)])
+def test_on_older_kernels(tmp_path: Path, database: str, kind: str, version: tuple[int, int]) -> None:
+    """Without FAN_REPORT_NAME, without FAN_RENAME, and without a way to ask for a UUID."""
+    if why := fanotify_refusal(tmp_path):
+        pytest.skip(f"no fanotify here: {why}")
+    privately(older, tmp_path, database, kind, *version)
+
+
+def older(directory: str, database: str, kind: str, *version: str) -> None:
+    """The way that is left is taken and said, changes are noticed, and a disk that comes back is the same."""
+    scratch = Path(directory)
+    volume, root = Volume(kind, scratch), scratch / "root"
+    volume.make()
+    major, minor = map(int, version)
+    number = (major, minor)
+    with Catalogue(database) as catalogue:
+        library = LivingLibrary(root / "tree", catalogue, scratch / "cookies", watch="auto", debounce=0.02)
+        library.root.rmdir()
+        root.rmdir()
+        with mounted(volume, root):
+            device = os.stat(root).st_dev
+            become_older(*number)
+            library.root.mkdir()
+            (library.root / ANCHOR.decode()).touch()
+            (root / "outside").mkdir()
+            with living(library):
+                way, why = chosen(library)
+                assert way == OLDER[number][0]
+                assert OLDER[number][1] in why
+                assert library.worker.upkeep is not None
+                assert library.worker.upkeep.watching is not None
+                watcher = library.worker.upkeep.watching.watcher
+                if isinstance(watcher, FanotifyEmitter):
+                    assert (len(watcher._masks) == 1) == (number <= (5, 17))
+                ((known,),) = library.query("SELECT identity ->> 'filesystem' FROM repositories")
+                assert not known.startswith("uuid:")
+                replay(library, root / "outside", 5)
+                before = library.ids()
+                assert before
+        with mounted_anew(volume, root, device), living(library):
+            library.check()
+            assert library.ids() == before
