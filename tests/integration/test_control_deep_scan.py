@@ -129,7 +129,7 @@ def test_what_is_not_asked_for_is_said_too(room: ControlRoom, photos: LivingLibr
 
 def test_another_workers_files_are_waited_for(room: ControlRoom, photos: LivingLibrary) -> None:
     with deep(room, photos):
-        claim(room, "worker = 'elsewhere/1/2/3/4', lease_expires_at = now() + interval '1 hour', claimed_at = now()")
+        claim(room, "worker = 'elsewhere/1/2/3/4', lease_expires_at = now() + interval '50 min', claimed_at = now()")
         assert "at 3 files somebody is at work already" in room.ctl("deep-scan", "photos")[0]
         _, err = room.ctl("deep-scan", "photos:a", "--wait", "--timeout", "500ms", code=1)
         assert err == (
@@ -145,7 +145,7 @@ def test_another_workers_files_are_waited_for(room: ControlRoom, photos: LivingL
 
 def test_waiting_ends_when_the_daemon_stops(room: ControlRoom, photos: LivingLibrary) -> None:
     with deep(room, photos):
-        claim(room, "worker = 'elsewhere/1/2/3/4', lease_expires_at = now() + interval '1 hour', claimed_at = now()")
+        claim(room, "worker = 'elsewhere/1/2/3/4', lease_expires_at = now() + interval '50 min', claimed_at = now()")
         process = room.start_ctl("deep-scan", "photos", "--wait")
         until(lambda: room.controls._orders._waiting.taken == 1)
         room.unix.close()
@@ -205,7 +205,7 @@ def test_status_tells_how_the_deep_scan_stands(room: ControlRoom, photos: Living
     assert room.get("/v1/status")["deep_scan"] is None
     with deep(room, photos, on_demand=("a/b",)):
         room.overview["queues"] = counted(room)
-        claim(room, "worker = 'elsewhere/7/2/3/4', lease_expires_at = now() + interval '1 hour', claimed_at = now()")
+        claim(room, "worker = 'elsewhere/7/2/3/4', lease_expires_at = now() + interval '50 min', claimed_at = now()")
         until(lambda: room.get("/v1/status")["deep_scan"]["condition"] == "changes")
         status = room.get("/v1/status")["deep_scan"]
         assert "files are being changed" in status["why"]
@@ -285,7 +285,7 @@ def test_a_file_is_shown_with_what_was_found_in_it(room: ControlRoom, photos: Li
 
 def test_deep_scans_wait_in_the_same_room_as_scans(room: ControlRoom, photos: LivingLibrary) -> None:
     with deep(room, photos):
-        claim(room, "worker = 'elsewhere/1/2/3/4', lease_expires_at = now() + interval '1 hour', claimed_at = now()")
+        claim(room, "worker = 'elsewhere/1/2/3/4', lease_expires_at = now() + interval '50 min', claimed_at = now()")
         asking = [threading.Thread(target=ask_and_wait, args=(room,)) for _ in range(16)]
         for one in asking:
             one.start()

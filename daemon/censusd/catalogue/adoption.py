@@ -16,6 +16,24 @@ BEFORE: Final = 3600.0
 copy them all first, and to remove them then."""
 
 
+def twins(cursor: Cursor, repository_id: UUID, after: int, until: int, most: int) -> list[tuple[int, int]]:
+    """Files with the content of exactly one missing file, which are the only new ones with it.
+
+    Args:
+        cursor: an open transaction.
+        repository_id: the repository.
+        after: only where one of the two has changed after this number, and
+        until: not after this one.
+        most: how many pairs.
+
+    Returns:
+        Pairs of row numbers: the missing file, and the one that it may be now.
+    """
+    values = {"repository": repository_id, "after": after, "until": until, "before": BEFORE, "most": most}
+    cursor.execute(_SQL.twins, values)
+    return cursor.fetchall()
+
+
 def adopt(cursor: Cursor, repository_id: UUID, change: int, pairs: Sequence[tuple[int, int]]) -> int:
     """Let rows of missing files take the places of newcomers with the same content, whose own rows go.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from censusd.cli.client import refusal
@@ -75,18 +75,12 @@ def share(one: Answer) -> str:
 
 def scans(answer: Answer) -> tuple[list[str], list[str]]:
     """What became of deep scans: lines of those that are fine, and of those that are not."""
-    good, bad = [], []
-    for one in answer["scans"]:
-        where = _where(one)
-        if "code" in one:
-            bad.append(_refused(one))
-        elif one["status"] == "accepted":
-            asked = f"{counted(one['asked'], 'file', 'files')} ({size(one['asked_bytes'])}) will be read"
-            good.append(f"{where}: {'; '.join([asked if one['asked'] else 'no file waits', *_besides(one)])}")
-        else:
-            line = f"{where}: {'; '.join([_done(one), *_besides(one)])}"
-            (bad if one["failed"] else good).append(line)
-    return good, bad
+    return _told(answer["scans"], _scanned)
+
+
+def rehashes(answer: Answer) -> tuple[list[str], list[str]]:
+    """What became of reading content again: lines of those that are fine, and of those that are not."""
+    return _told(answer["rehashes"], _read_again)
 
 
 def retries(answer: Answer) -> list[str]:
@@ -103,27 +97,6 @@ def retries(answer: Answer) -> list[str]:
         given_up = f", {one['given_up']:,} of them given up before" if one["given_up"] else ""
         lines.append(f"{_where(one)}: {counted(one['files'], 'file', 'files')} {how}{given_up}")
     return lines
-
-
-def rehashes(answer: Answer) -> tuple[list[str], list[str]]:
-    """What became of reading content again: lines of those that are fine, and of those that are not."""
-    good, bad = [], []
-    for one in answer["rehashes"]:
-        where = _where(one)
-        if "code" in one:
-            bad.append(_refused(one))
-        elif one["status"] == "accepted":
-            asked = f"{counted(one['asked'], 'file', 'files')} ({size(one['asked_bytes'])}) will be read again"
-            good.append(f"{where}: {asked}")
-        else:
-            parts = [_done(one), *_besides(one)] if one["asked"] or one["taken"] else ["nothing was read there before"]
-            if one["corrupt"]:
-                corrupt = counted(one["corrupt"], "file is corrupt", "files are corrupt")
-                parts.insert(0, f"{corrupt} (censusctl problems {one['repository']})")
-            elif one["files"]:
-                parts.insert(0, "everything is as it was")
-            (bad if one["failed"] or one["corrupt"] else good).append(f"{where}: {'; '.join(parts)}")
-    return good, bad
 
 
 def damage(one: Answer, now: str) -> tuple[str, str, str, str, str]:
@@ -218,6 +191,36 @@ def _clock(seconds: float | None) -> str | None:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _told(outcomes: Iterable[Answer], tell: Callable[[Answer], list[str]]) -> tuple[list[str], list[str]]:
+    """A line for each outcome of an order, in the words that ``tell`` has: those that are fine, and the others."""
+    good: list[str] = []
+    bad: list[str] = []
+    for one in outcomes:
+        if "code" in one:
+            bad.append(_refused(one))
+        else:
+            is_fine = one["status"] == "accepted" or not (one["failed"] or one.get("corrupt"))
+            (good if is_fine else bad).append(f"{_where(one)}: {'; '.join(tell(one))}")
+    return good, bad
+
+
+def _scanned(one: Answer) -> list[str]:
+    if one["status"] == "accepted":
+        asked = f"{counted(one['asked'], 'file', 'files')} ({size(one['asked_bytes'])}) will be read"
+        return [asked if one["asked"] else "no file waits", *_besides(one)]
+    return [_done(one), *_besides(one)]
+
+
+def _read_again(one: Answer) -> list[str]:
+    if one["status"] == "accepted":
+        return [f"{counted(one['asked'], 'file', 'files')} ({size(one['asked_bytes'])}) will be read again"]
+    said = [_done(one), *_besides(one)] if one["asked"] or one["taken"] else ["nothing was read there before"]
+    if one["corrupt"]:
+        corrupt = counted(one["corrupt"], "file is corrupt", "files are corrupt")
+        return [f"{corrupt} (censusctl problems {one['repository']})", *said]
+    return ["everything is as it was", *said] if one["files"] else said
 
 
 def _done(one: Answer) -> str:

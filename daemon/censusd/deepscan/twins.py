@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from censusd.catalogue import adoption, deep_queue
+from censusd.catalogue import adoption
 from censusd.catalogue.connection import Catalogue
 from censusd.deepscan.sites import Site
 from censusd.deepscan.work import Work
@@ -43,9 +43,7 @@ def look(catalogue: Catalogue, work: Work, site: Site, adopt: Adopt) -> None:
     if time.monotonic() < site.compare_after or work.is_at(site, *_SOON):
         return
     with catalogue.transaction() as cursor:
-        pairs = deep_queue.twins(
-            cursor, record.id, site.compared, record.change_number, before=adoption.BEFORE, most=_MOST
-        )
+        pairs = adoption.twins(cursor, record.id, site.compared, record.change_number, _MOST)
     if pairs:
         try:
             adopt(site.rules.name, pairs)

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from censusd.catalogue import deep_queue, repositories
+from censusd.catalogue import repositories, upgrades
 from censusd.catalogue.connection import Catalogue, Cursor
 from censusd.catalogue.deep_queue import QueuedRepository
 
@@ -68,7 +68,7 @@ class Upgrade:
                 self._stages = self._plan(cursor)
             if not self._stages:
                 for extractor, version in (*self._versions.items(), (_HASHING, int(self._hashing))):
-                    deep_queue.set_version(cursor, self._id, extractor, version)
+                    upgrades.set_version(cursor, self._id, extractor, version)
                 return True
             stage = self._stages[0]
             ids = stage.next(cursor, self._after, _AT_ONCE)
@@ -76,7 +76,7 @@ class Upgrade:
                 change = repositories.begin_unfenced_write(cursor, self._id)
                 if change is None:
                     return True
-                self._count += deep_queue.requeue(cursor, self._id, change, ids, keeps_hash=stage.keeps_hash)
+                self._count += upgrades.requeue(cursor, self._id, change, ids, keeps_hash=stage.keeps_hash)
                 repositories.notify(cursor, self._id, change)
         if ids:
             self._after = ids[-1]
@@ -88,7 +88,7 @@ class Upgrade:
         return False
 
     def _plan(self, cursor: Cursor) -> deque[_Stage]:
-        known = deep_queue.versions(cursor, self._id)
+        known = upgrades.versions(cursor, self._id)
         stages: deque[_Stage] = deque()
         if self._versions:
             stages.append(_Stage("an extractor has a newer version", self._outdated, keeps_hash=True))
@@ -99,10 +99,10 @@ class Upgrade:
         return stages
 
     def _outdated(self, cursor: Cursor, after: int, most: int) -> list[int]:
-        return deep_queue.outdated(cursor, self._id, after, self._versions, most)
+        return upgrades.outdated(cursor, self._id, after, self._versions, most)
 
     def _unread(self, cursor: Cursor, after: int, most: int) -> list[int]:
-        return deep_queue.unread(cursor, self._id, after, self._until, most)
+        return upgrades.unread(cursor, self._id, after, self._until, most)
 
     def _unhashed(self, cursor: Cursor, after: int, most: int) -> list[int]:
-        return deep_queue.unhashed(cursor, self._id, after, self._until, most)
+        return upgrades.unhashed(cursor, self._id, after, self._until, most)

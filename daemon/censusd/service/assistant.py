@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import structlog
 
 from censusd import __version__, metrics
-from censusd.catalogue import deep_queue, migrations, repositories
+from censusd.catalogue import migrations, repositories, upgrades
 from censusd.catalogue.connection import Catalogue
 from censusd.config import Config, Secret, differences
 from censusd.deepscan.processes import Processes, wait
@@ -194,7 +194,7 @@ class Assistant:
         with self.catalogue.transaction() as cursor:
             records = repositories.all_records(cursor)
             for name in self._sites().keys() & records.keys():
-                for extractor, version in deep_queue.versions(cursor, records[name].id).items():
+                for extractor, version in upgrades.versions(cursor, records[name].id).items():
                     if extractor and self._extractors.get(extractor, 0) < version:
                         mine = self._extractors.get(extractor)
                         have = f"version {mine}" if mine else "none"

@@ -23,6 +23,7 @@ from censusd.service.orders import Orders
 from censusd.service.reading import Reading
 from censusd.service.refusals import RefusedError
 from censusd.service.status import deep_scan_status, iso, repository_status, site_status
+from censusd.service.targets import Targets
 from censusd.service.waiting import GivenUp, WaitingRoom
 from censusd.sync.standing import Phase
 from censusd.sync.worker import Worker
@@ -74,9 +75,8 @@ class Controls:
         self._reading = Reading(catalogue, lambda: sorted(workers()))
         waiting = WaitingRoom(_MOST_WAITING)
         self._orders = Orders(workers, self._reading, self._why_no_workers, waiting)
-        self._deep_scans = DeepScans(
-            scanner, sites, lambda: sorted(workers()), self._reading, self._why_no_workers, waiting
-        )
+        self._targets = Targets(sites, lambda: sorted(workers()), self._reading, self._why_no_workers)
+        self._deep_scans = DeepScans(scanner, sites, self._targets, self._reading, self._why_no_workers, waiting)
         self._copies = CopiesReading(self._reading)
         self._began = datetime.now(UTC)
         self._began_monotonic = time.monotonic()
@@ -145,7 +145,7 @@ class Controls:
         """All that is on record of one path; without a name, the repository is found by an absolute path."""
         answer = self._reading.show(name, path)
         for row in answer["rows"]:
-            row["deep_scan"] = self._deep_scans.rule(answer["repository"], answer["path"], row["kind"])
+            row["deep_scan"] = self._targets.rule(answer["repository"], answer["path"], row["kind"])
         return answer
 
     def problems(self, name: str | None = None, limit: int = 1000) -> dict[str, Any]:
@@ -203,9 +203,7 @@ class Controls:
         given_up: GivenUp = lambda: False,
     ) -> dict[str, Any]:
         """Look into files now whose content is not known; the arguments are those of ``scan``."""
-        if name is None:
-            return {"scans": self._deep_scans.scan_all(wait=wait, given_up=given_up)}
-        return {"scans": [self._deep_scans.scan(name, path, wait=wait, given_up=given_up)]}
+        return {"scans": self._deep_scans.scan(name, path, wait=wait, given_up=given_up)}
 
     def rehash(
         self,
@@ -216,9 +214,7 @@ class Controls:
         given_up: GivenUp = lambda: False,
     ) -> dict[str, Any]:
         """Read content again that is known, and compare it with that; the arguments are those of ``scan``."""
-        if name is None:
-            return {"rehashes": self._deep_scans.scan_all(again=True, wait=wait, given_up=given_up)}
-        return {"rehashes": [self._deep_scans.scan(name, path, again=True, wait=wait, given_up=given_up)]}
+        return {"rehashes": self._deep_scans.scan(name, path, again=True, wait=wait, given_up=given_up)}
 
     def accept(self, name: str, path: str | None = None) -> dict[str, Any]:
         """Take what was found in corrupt files, at one path or everywhere, for what should be in them."""

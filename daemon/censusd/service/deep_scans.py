@@ -3,67 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from censusd.catalogue import content, deep_queue, descriptions, rehash, repositories
+from censusd.catalogue import deep_queue, descriptions, rehash, repositories, upgrades
 from censusd.catalogue.connection import Cursor
 from censusd.catalogue.content import Queue
-from censusd.catalogue.rehash import Place
-from censusd.catalogue.repositories import RepositoryRecord
 from censusd.deepscan.demands import Demand
 from censusd.deepscan.idle import Condition
 from censusd.deepscan.scanner import Scanner
-from censusd.deepscan.sites import OPEN, SiteRules
-from censusd.model import ASKED, ROOT, UNASKED, Strategy, split
-from censusd.service.paths import relative_path
-from censusd.service.reading import Found, Reading
-from censusd.service.refusals import (
-    ConflictError,
-    RefusedError,
-    TimedOutError,
-    UnavailableError,
-    not_ours,
-    refusing,
-)
+from censusd.deepscan.sites import SiteRules
+from censusd.model import UNASKED
+from censusd.service.reading import Reading
+from censusd.service.refusals import ConflictError, RefusedError, TimedOutError, UnavailableError, refusing
+from censusd.service.targets import Target, Targets
 from censusd.service.waiting import GivenUp, WaitingRoom, wait_for
 
 _COUNTED_WITHIN: Final = 25.0
 _LOOK_AGAIN: Final = 0.25
+_REST_PER_LOOK: Final = 5.0
 _COUNTS: Final = ("files", "bytes", "failed", "put_off", "corrupt")
-
-
-class Target(NamedTuple):
-    """What an order is about.
-
-    Attributes:
-        record: the repository.
-        rules: how it is deep-scanned.
-        path: relative path in it.
-        found: the directory or file there.
-    """
-
-    record: RepositoryRecord
-    rules: SiteRules
-    path: str
-    found: Found
-
-    @property
-    def directory(self) -> str:
-        """The directory that it is, or is in."""
-        return self.path if self.found.kind == "directory" else split(self.path)[0]
-
-    def has(self, wanted: Collection[Strategy]) -> bool:
-        """Whether it is, or has in it, files about which one of these things is done."""
-        if self.found.kind == "directory":
-            return self.rules.places.has(wanted, self.path)
-        return self.rules.places.strategy_of(self.directory) in wanted
-
-    @property
-    def scope(self) -> str:
-        """The path for people: directories end in a slash."""
-        return f"{self.path}/" if self.found.kind == "directory" else self.path
 
 
 class Order(NamedTuple):
@@ -84,7 +44,7 @@ class DeepScans:
     Args:
         scanner: the one there is; None before it is started.
         sites: how repositories are deep-scanned, by name; those that never are, are not among them.
-        configured: the names of the repositories that this daemon looks after.
+        targets: finds what orders are about.
         reading: the catalogue.
         not_ready: why there is no scanner yet, or empty.
         waiting: where requests wait.
@@ -94,45 +54,43 @@ class DeepScans:
         self,
         scanner: Callable[[], Scanner | None],
         sites: Callable[[], Mapping[str, SiteRules]],
-        configured: Callable[[], list[str]],
+        targets: Targets,
         reading: Reading,
         not_ready: Callable[[], str],
         waiting: WaitingRoom,
     ) -> None:
         self._scanner = scanner
         self._sites = sites
-        self._configured = configured
+        self._targets = targets
         self._reading = reading
         self._not_ready = not_ready
         self._waiting = waiting
 
     def scan(
-        self, name: str, path: str | None, *, again: bool = False, wait: float | None, given_up: GivenUp
-    ) -> dict[str, Any]:
+        self, name: str | None, path: str | None, *, again: bool = False, wait: float | None, given_up: GivenUp
+    ) -> list[dict[str, Any]]:
         """Look at everything at a path now whose content is not known.
 
         Args:
-            name: the repository.
+            name: the repository; None for all that are deep-scanned: what is refused for one is its outcome then.
             path: a file or directory in it; None for all of it.
             again: look at everything whose content is known instead, to see whether it is still the same.
             wait: seconds to wait until it is done; None not to wait.
             given_up: asked while waiting.
         """
-        return self._finish(self._begin(self._target(name, path), again=again), wait, given_up)
-
-    def scan_all(self, *, again: bool = False, wait: float | None, given_up: GivenUp) -> list[dict[str, Any]]:
-        """The same in every repository that is deep-scanned; what is refused for one takes the place of its outcome."""
+        if name is not None:
+            return [self._finish(self._begin(self._targets.at(name, path), again=again), wait, given_up)]
         deadline = time.monotonic() + (wait or 0.0)
         outcomes = []
         # All are asked before any is waited for.
-        for name, order in [(name, self._try(name, again=again)) for name in sorted(self._sites())]:
+        for one, order in [(one, self._try(one, again=again)) for one in sorted(self._sites())]:
             try:
                 if isinstance(order, RefusedError):
                     raise order
                 left = None if wait is None else max(0.0, deadline - time.monotonic())
                 outcomes.append(self._finish(order, left, given_up))
             except RefusedError as error:
-                outcomes.append({"repository": name, "code": error.code} | error.as_dict())
+                outcomes.append({"repository": one, "code": error.code} | error.as_dict())
         return outcomes
 
     def retry(self, name: str | None, path: str | None) -> list[dict[str, Any]]:
@@ -143,7 +101,7 @@ class DeepScans:
             path: a file or directory in it; None for all of it.
         """
         names = sorted(self._sites()) if name is None else [name]
-        targets = [self._target(one, path) for one in names]
+        targets = [self._targets.at(one, path) for one in names]
         outcomes = []
         for target in targets:
             with refusing():
@@ -152,20 +110,6 @@ class DeepScans:
             scanner.look_again()
         return outcomes
 
-    def rule(self, name: str, path: str, kind: str) -> dict[str, str] | None:
-        """What is done about the content of a file, or of a directory's files, and the place that says so; for JSON.
-
-        Args:
-            name: the repository; None is returned where it is not this process's.
-            path: relative path in it.
-            kind: ``directory`` or ``file``.
-        """
-        rules = self._sites().get(name)
-        if rules is None:
-            return {"strategy": Strategy.NEVER, "place": ROOT} if name in self._configured() else None
-        place, strategy = rules.places.decider(path if kind == "directory" else split(path)[0])
-        return {"strategy": strategy, "place": place}
-
     def accept(self, name: str, path: str | None) -> dict[str, Any]:
         """Take what was found in corrupt files for what should be in them.
 
@@ -173,15 +117,15 @@ class DeepScans:
             name: the repository.
             path: a file or directory in it; None for all of it.
         """
-        target = self._target(name, path)
+        target = self._targets.at(name, path)
 
         def ask(cursor: Cursor) -> int:
             change = repositories.begin_unfenced_write(cursor, target.record.id)
             if change is None:
                 return 0
-            ids = rehash.accept(cursor, target.record.id, change, _place(target))
+            ids = rehash.accept(cursor, target.record.id, change, target.place)
             # What is known of them besides may be of what was there before.
-            deep_queue.requeue(cursor, target.record.id, change, ids, keeps_hash=True)
+            upgrades.requeue(cursor, target.record.id, change, ids, keeps_hash=True)
             if ids:
                 repositories.notify(cursor, target.record.id, change)
             return len(ids)
@@ -194,7 +138,7 @@ class DeepScans:
 
     def _try(self, name: str, *, again: bool) -> Order | RefusedError:
         try:
-            return self._begin(self._target(name, None), again=again)
+            return self._begin(self._targets.at(name, None), again=again)
         except RefusedError as error:
             return error
 
@@ -226,14 +170,17 @@ class DeepScans:
         """Wait until nothing is left at a place that can be done now, whoever does it. Says what we did of it."""
         target, again, queue, demand = order
         counts, before = dict.fromkeys(_COUNTS, 0), dict.fromkeys(_COUNTS, 0)
+        took = 0.0
         while queue.waiting or queue.taken:
             if demand is not None:
                 self._wait_for(demand, target, deadline - time.monotonic(), given_up)
                 before, counts = counts, {name: number + getattr(demand, name) for name, number in counts.items()}
             if demand is None or counts == before:
                 # Another worker is at the rest, here or elsewhere: only the catalogue tells when it is done.
-                self._wait_for(_Pause(), target, deadline - time.monotonic(), given_up)
+                self._wait_for(_Pause(took), target, deadline - time.monotonic(), given_up)
+            began = time.monotonic()
             queue = self._count(target, again)
+            took = time.monotonic() - began
             demand = self._demand(target, again) if queue.waiting else None
         return counts
 
@@ -258,7 +205,7 @@ class DeepScans:
     def _forgive(self, target: Target) -> dict[str, Any]:
         def ask(cursor: Cursor) -> tuple[Queue, int, int]:
             place = target.record.id, target.path
-            return _queue(cursor, target), deep_queue.retry(cursor, *place), descriptions.retry(cursor, *place)
+            return target.queue(cursor), deep_queue.retry(cursor, *place), descriptions.retry(cursor, *place)
 
         queue, number, pictures = self._reading.read(ask, _COUNTED_WITHIN)
         return {
@@ -277,87 +224,23 @@ class DeepScans:
     def _count(self, target: Target, again: str) -> Queue:
         def ask(cursor: Cursor) -> Queue:
             if not again:
-                return _queue(cursor, target)
-            left = rehash.unread(cursor, target.record.id, replace(_place(target), before=again))
+                return target.queue(cursor)
+            left = rehash.unread(cursor, target.record.id, replace(target.place, before=again))
             return Queue(left.waiting, left.bytes, left.taken, left.later)
 
         return self._reading.read(ask, _COUNTED_WITHIN)
 
-    def _target(self, name: str, path: str | None) -> Target:
-        """What an order is about.
-
-        Raises:
-            RefusedError: there is no such thing, or its files are never looked at.
-        """
-        records = self._reading.records()
-        record = self._reading.record(name, records)
-        rules = self._sites().get(name)
-        if rules is None:
-            raise self._why_not(name)
-        if record.state not in OPEN:
-            raise UnavailableError(
-                f"{name} is {record.state}" + (f": {record.state_reason}" if record.state_reason else "")
-            )
-        relative = relative_path(path or ROOT, record.root)
-        found = self._reading.find(record, relative)
-        if found is None:
-            raise self._reading.nothing_at(record, relative)
-        target = Target(record, rules, relative, found)
-        if not target.has(ASKED):
-            raise _never(target)
-        return target
-
-    def _why_not(self, name: str) -> RefusedError:
-        if name not in self._configured():
-            return UnavailableError(self._not_ready()) if self._not_ready() else not_ours(name)
-        return ConflictError(
-            f'{name} is never deep-scanned: its deep_scan is "never"',
-            hint='deep_scan = "on-demand" in its [[repository]] allows it when somebody asks',
-        )
-
-
-def _never(target: Target) -> ConflictError:
-    place, _ = target.rules.places.decider(target.directory)
-    name = target.record.name
-    why = f"deep_scan_never of {name} names {place}" if place else f'deep_scan of {name} is "never"'
-    return ConflictError(
-        f"{target.path} is never deep-scanned: {why}",
-        hint="a directory that deep_scan_on_demand or deep_scan_auto names may be, also one in there",
-    )
-
 
 class _Pause:
-    """A moment to wait."""
+    """A moment to wait, after a look that took some seconds."""
 
     is_done = False
 
-    def __init__(self) -> None:
-        self._over = time.monotonic() + _LOOK_AGAIN
+    def __init__(self, took: float) -> None:
+        self._over = time.monotonic() + max(_LOOK_AGAIN, _REST_PER_LOOK * took)
 
     def wait(self, timeout: float | None = None, /) -> None:
         left = self._over - time.monotonic()
         time.sleep(max(0.0, left if timeout is None else min(left, timeout)))
         if time.monotonic() < self._over:
             raise TimeoutError
-
-
-def _place(target: Target) -> Place:
-    is_file = target.found.kind == "file"
-    return Place(
-        file=target.found.id if is_file else None,
-        below=None if is_file else target.path,
-        places=target.rules.places,
-        strategies=ASKED,
-    )
-
-
-def _queue(cursor: Cursor, target: Target) -> Queue:
-    is_file = target.found.kind == "file"
-    queues = content.queues(
-        cursor,
-        target.record.id,
-        target.rules.places,
-        below=ROOT if is_file else target.path,
-        file=target.found.id if is_file else None,
-    )
-    return sum((queues[strategy] for strategy in ASKED), Queue())

@@ -1,3 +1,20 @@
+-- name: twins
+WITH found AS (
+    SELECT DISTINCT content_hash FROM files
+     WHERE repository_id = %(repository)s AND change_number > %(after)s AND change_number <= %(until)s
+       AND content_hash IS NOT NULL AND size > 0 AND (state = 1 OR state = 0 AND scan_phase = 1)
+), gone AS (
+    SELECT f.content_hash, f.size, min(f.id) AS id, min(f.missing_since) AS since
+      FROM files f JOIN found USING (content_hash)
+     WHERE f.repository_id = %(repository)s AND f.state = 1 AND f.size > 0
+     GROUP BY f.content_hash, f.size HAVING count(*) = 1
+)
+SELECT gone.id, min(f.id)
+  FROM gone JOIN files f ON f.content_hash = gone.content_hash AND f.size = gone.size
+ WHERE f.repository_id = %(repository)s AND f.state = 0 AND f.scan_phase = 1
+   AND f.created_at > gone.since - make_interval(secs => %(before)s)
+ GROUP BY gone.id HAVING count(*) = 1 LIMIT %(most)s
+
 -- name: certain
 SELECT gone.id, found.id, found.directory_id, found.name, found.size, found.mtime_ns, found.ctime_ns, found.inode,
        found.links
