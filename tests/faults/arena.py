@@ -111,6 +111,7 @@ class Arena:
         workload: on the tree; made by ``prepare``.
         rows: as given.
         note: a figure for the table, if the fault has one to tell.
+        imprecision: seconds by which the witness's clock may be wrong.
     """
 
     def __init__(self, place: Path, database: str, trial: Trial, rows: list[tuple[str, object]]) -> None:
@@ -122,6 +123,7 @@ class Arena:
         self.daemon = DaemonProcess(place, database, "")
         self.workload: Workload
         self.note = ""
+        self.imprecision = 0.0
         self.rows = rows
         self._retried = 0.0
 
@@ -186,12 +188,15 @@ class Arena:
         verdict.unseconded = second_referee.why_not()
         if not verdict.lost and not verdict.unseconded:
             verdict.lost = second_referee.disagreements(recorded, self.root)
-        verdict.wrongly_missing = witness.wrongly_missing(self.database, REPOSITORY, self.workload.was_there)
+        verdict.wrongly_missing = witness.wrongly_missing(self.database, REPOSITORY, self._was_there)
         verdict.ids_changed = self._ids_changed(rows)
         self.rows.append(("fault", verdict.row()))
         for wrong in (verdict.lost, verdict.wrongly_missing, verdict.ids_changed):
             assert not wrong, verdict
         return verdict
+
+    def _was_there(self, path: bytes, inode: int, since: float, to: float) -> bool:
+        return self.workload.was_there(path, inode, since - self.imprecision, to + self.imprecision)
 
     def _ids_changed(self, rows: dict[bytes, int]) -> list[str]:
         heirs = witness.heirs(self.database, REPOSITORY)

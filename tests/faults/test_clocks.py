@@ -84,7 +84,7 @@ def test_a_clock_jumps(
             arena.daemon.environment = clock.environment
         arena.prepare()
         if whose != "daemon":
-            have_witness_tell_real_time(database)
+            arena.imprecision = have_witness_tell_real_time(database)
         with arena.daemon:
             which = "clocks of daemon and database jump" if whose == "both" else f"the {whose}'s clock jumps"
             arena.round(f"{which} by {days:+d} days, and back", wrong)

@@ -116,7 +116,8 @@ def wrongly_missing(database: str, repository: str, was_there: WasThere) -> list
         before = _places(record, touched)
         _apply(record, notes)
         if gone := before.keys() - _places(record, touched).keys():
-            gone -= _places(record, record.rows).keys()
+            inodes = {inode for _, inode in gone}
+            gone -= _places(record, [number for number, row in record.rows.items() if row.inode in inodes]).keys()
         wrong += [
             f"{path!r} (inode {inode}), on record since {before[path, inode]:.3f}, not any more at {at:.3f}"
             for path, inode in gone
