@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from censusd.catalogue import content, rehash
 from censusd.catalogue.deep_queue import ClaimedFile
@@ -122,14 +123,21 @@ def test_it_is_over_when_the_recorded_content_is_found_again(rotten: Library) ->
 
 
 @pytest.mark.parametrize("keeps_times", [True, False])
-def test_it_is_over_when_a_backup_is_put_back(rotten: Library, keeps_times: bool) -> None:
-    stat = (rotten.root / "bad").stat()
+@pytest.mark.parametrize("is_right", [True, False])
+def test_it_is_over_when_a_backup_is_put_back(rotten: Library, keeps_times: bool, is_right: bool) -> None:
+    stat, row = (rotten.root / "bad").stat(), rotten.ids()["bad"]
     find(rotten)
-    path = rotten.write("bad", "the content of bad")
+    path = rotten.write("bad", "the content of bad" if is_right else "the content of BAD")
     if keeps_times:
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     rotten.names("", "bad", written=True)
-    deep_scanned(rotten)
+    with structlog.testing.capture_logs() as logs:
+        deep_scanned(rotten)
+    said = [line["why"] for line in logs if line["event"] == "no longer corrupt"]
+    assert said == [
+        "it holds again what was recorded" if is_right else "something else than was recorded was written to it"
+    ]
+    assert rotten.ids()["bad"] == row
     assert corrupt(rotten) == {}
     assert rotten.query("SELECT count(*) FROM file_corruption") == [(0,)]
     assert hashes(rotten)["bad"] == sha256(path)

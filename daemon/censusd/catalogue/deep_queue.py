@@ -120,6 +120,23 @@ class Claim:
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What became of files that were looked at.
+
+    Attributes:
+        done: the rows that are done.
+        corrupt: those of them that still hold the corrupt content that was found in them before, and keep the hash of
+            what should be there.
+        over: those that were corrupt and are no more -> whether they hold again what should be there; otherwise
+            somebody has written something else to them.
+    """
+
+    done: set[int]
+    corrupt: set[int]
+    over: dict[int, bool]
+
+
 def overview(cursor: Cursor, names: Collection[str]) -> list[QueuedRepository]:
     """How the given repositories stand, those of them that there are."""
     cursor.execute(_SQL.overview, (list(names),))
@@ -175,7 +192,7 @@ def where(places: Places, wanted: Collection[Strategy]) -> dict[str, Any]:
 
 def complete(
     cursor: Cursor, repository_id: UUID, change: int, done: Sequence[tuple[ClaimedFile, bytes | None]]
-) -> tuple[set[int], set[int]]:
+) -> Completed:
     """Record content hashes, each if the file's row is what it was when it was claimed.
 
     Args:
@@ -185,11 +202,10 @@ def complete(
         done: files with their hashes; None for no hash, unless the file keeps the one it has.
 
     Returns:
-        The rows that are done; the others have changed otherwise, and wait again. And those of them that still hold the
-        corrupt content that was found in them before, and keep the hash of what should be there.
+        What became of them; the rows that are in it nowhere have changed otherwise, and wait again.
     """
     if not done:
-        return set(), set()
+        return Completed(set(), set(), {})
     files = [file for file, _ in done]
     values = {
         "repository": repository_id,
@@ -204,8 +220,12 @@ def complete(
         "keeps": [file.keeps_hash for file in files],
     }
     cursor.execute(_SQL.complete, values)
-    hit: dict[int, bool] = dict(cursor.fetchall())
-    return set(hit), {number for number, corrupt in hit.items() if corrupt}
+    rows = cursor.fetchall()
+    return Completed(
+        {number for number, *_ in rows},
+        {number for number, corrupt, _, _ in rows if corrupt},
+        {number: restored for number, _, is_over, restored in rows if is_over},
+    )
 
 
 def finish(cursor: Cursor, repository_id: UUID, worker: str, ids: Collection[int]) -> None:

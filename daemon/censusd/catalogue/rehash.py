@@ -174,6 +174,7 @@ def mark(cursor: Cursor, repository_id: UUID, found: Sequence[tuple[ClaimedFile,
         "ids": [file.id for file, _ in found],
         "ctimes": [file.ctime_ns for file, _ in found],
         "hashes": [made for _, made in found],
+        "recorded": [file.recorded for file, _ in found],
     }
     cursor.execute(_SQL.mark, values)
     return {number for (number,) in cursor}

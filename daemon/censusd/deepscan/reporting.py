@@ -35,8 +35,9 @@ def written(repository: str, kind: OperationType, what: Written, files: Sequence
         file = by_id[number]
         recorded = file.recorded.hex() if file.recorded is not None else ""
         _LOG.error("corrupt", repository=repository, file=_path(file), recorded=recorded, found=found)
-    for number in what.restored:
-        _LOG.info("no longer corrupt", repository=repository, file=_path(by_id[number]))
+    for number, restored in what.over.items():
+        why = "it holds again what was recorded" if restored else "something else than was recorded was written to it"
+        _LOG.info("no longer corrupt", repository=repository, file=_path(by_id[number]), why=why)
     for number, why in what.failed.items():
         if number in what.quarantined:
             quarantined(repository, by_id[number], why)

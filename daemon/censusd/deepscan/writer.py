@@ -36,7 +36,8 @@ class Written:
         quarantined: those of them that are given up.
         differing: files that do not hold what was recorded.
         corrupt: those of them of which that was not known, with the hash of what they hold.
-        restored: files of which that was known, and that hold it again.
+        over: files of which that was known and is no more so -> whether they hold again what was recorded; otherwise
+            something else was written to them.
     """
 
     files: int = 0
@@ -47,7 +48,7 @@ class Written:
     quarantined: set[int] = field(default_factory=set)
     differing: set[int] = field(default_factory=set)
     corrupt: dict[int, str] = field(default_factory=dict)
-    restored: set[int] = field(default_factory=set)
+    over: dict[int, bool] = field(default_factory=dict)
 
     def add(self, other: Written) -> None:
         """Add what came of another batch."""
@@ -59,7 +60,7 @@ class Written:
         self.quarantined |= other.quarantined
         self.differing |= other.differing
         self.corrupt |= other.corrupt
-        self.restored |= other.restored
+        self.over |= other.over
 
 
 @dataclass(slots=True)
@@ -148,7 +149,8 @@ class Writer:
         change = repositories.begin_unfenced_write(cursor, repository_id)
         if change is None:
             return {}
-        hit, corrupt = deep_queue.complete(cursor, repository_id, change, batch.done)
+        completed = deep_queue.complete(cursor, repository_id, change, batch.done)
+        hit, corrupt, written.over = completed.done, completed.corrupt, completed.over
         # What damage has made of a file says nothing of what it is.
         found = [one for number, one in batch.found.items() if number in hit - corrupt]
         metadata.put(cursor, repository_id, found, entities, nothing=hit - corrupt - batch.found.keys())
@@ -170,11 +172,12 @@ class Writer:
         written.differing = {file.id for file, _ in differing}
         found = rehash.mark(cursor, repository_id, differing)
         written.corrupt = {file.id: made.hex() for file, made in differing if file.id in found}
-        written.restored = rehash.clear(cursor, repository_id, [number for number, same in as_recorded.items() if same])
-        if written.corrupt or written.restored:
+        restored = rehash.clear(cursor, repository_id, [number for number, same in as_recorded.items() if same])
+        written.over = dict.fromkeys(restored, True)
+        if written.corrupt or restored:
             change = repositories.begin_unfenced_write(cursor, repository_id)
             if change is not None:
-                rehash.number(cursor, repository_id, change, [*written.corrupt, *written.restored])
+                rehash.number(cursor, repository_id, change, [*written.corrupt, *restored])
                 repositories.notify(cursor, repository_id, change)
         deep_queue.finish(cursor, repository_id, self._worker, [file.id for file, _ in batch.done])
         written.files = len(as_recorded)

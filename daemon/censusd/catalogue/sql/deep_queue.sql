@@ -85,7 +85,8 @@ SELECT extract(epoch FROM now() - f.updated_at)::float8
 WITH same AS MATERIALIZED (
     SELECT f.place, f.id, f.ctime_ns, u.hash, u.keeps, k.file_id IS NOT NULL AND NOT u.keeps AS marked,
            coalesce(NOT u.keeps AND f.content_hash <> u.hash AND k.found_hash = u.hash AND k.ctime_ns <> f.ctime_ns,
-                    false) AS corrupt
+                    false) AS corrupt,
+           coalesce(k.recorded_hash = u.hash, false) AS restored
       FROM unnest(%(ids)s::bigint[], %(changes)s::bigint[], %(sizes)s::bigint[], %(mtimes)s::bigint[],
                   %(ctimes)s::bigint[], %(inodes)s::bigint[], %(hashes)s::bytea[], %(keeps)s::boolean[])
            AS u (id, change_number, size, mtime_ns, ctime_ns, inode, hash, keeps)
@@ -107,7 +108,7 @@ UPDATE files AS f
        read_at = CASE WHEN s.hash IS NULL THEN f.read_at ELSE now() END,
        change_number = %(change)s, updated_at = now()
   FROM same s WHERE f.ctid = s.place
-RETURNING f.id, s.corrupt
+RETURNING f.id, s.corrupt, s.marked AND NOT s.corrupt, s.restored
 
 -- name: let_go
 UPDATE deep_scan_claims SET worker = NULL, lease_expires_at = NULL

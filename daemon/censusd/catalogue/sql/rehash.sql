@@ -80,9 +80,10 @@ UPDATE files AS f SET read_at = now() FROM same s WHERE f.ctid = s.place
 RETURNING f.id, f.content_hash = s.hash
 
 -- name: mark
-INSERT INTO file_corruption AS k (repository_id, file_id, ctime_ns, found_hash)
-SELECT %(repository)s, u.id, u.ctime_ns, u.hash
-  FROM unnest(%(ids)s::bigint[], %(ctimes)s::bigint[], %(hashes)s::bytea[]) AS u (id, ctime_ns, hash)
+INSERT INTO file_corruption AS k (repository_id, file_id, ctime_ns, found_hash, recorded_hash)
+SELECT %(repository)s, u.id, u.ctime_ns, u.hash, u.recorded
+  FROM unnest(%(ids)s::bigint[], %(ctimes)s::bigint[], %(hashes)s::bytea[], %(recorded)s::bytea[])
+       AS u (id, ctime_ns, hash, recorded)
 ON CONFLICT (repository_id, file_id) DO UPDATE SET found_hash = excluded.found_hash, ctime_ns = excluded.ctime_ns
  WHERE k.found_hash <> excluded.found_hash
 RETURNING file_id
