@@ -240,6 +240,56 @@ def come_back(directory: str, database: str, kind: str, below: str) -> None:
 
 
 @needs_root
+def test_many_kinds_below_one_root(tmp_path: Path, database: str) -> None:
+    privately(many_kinds, tmp_path, database)
+
+
+def many_kinds(directory: str, database: str) -> None:
+    """Each is watched in its own way; one goes and comes back under another number while the daemon looks on."""
+    scratch = Path(directory)
+    root, elsewhere = scratch / "root", scratch / "elsewhere"
+    volumes = {kind: Volume(kind, scratch / kind) for kind in ("xfs", "subvolume", "overlay", "exfat")}
+    with ExitStack() as stack, Catalogue(database) as catalogue:
+        library = LivingLibrary(root, catalogue, scratch / "cookies", watch="auto", debounce=0.02)
+        for kind, volume in volumes.items():
+            volume.scratch.mkdir()
+            volume.make()
+            stack.enter_context(mounted(volume, root / kind))
+            (root / kind / "deep").mkdir()
+        usual = chosen_alone(library)
+
+        def touch(name: str) -> None:
+            for kind in (".", *volumes):
+                (root / kind / name).write_text("content")
+            library.sync()
+            found = {path: stat[3] for path, stat in library.records().items() if path.endswith(name)}
+            assert set(found) == {name, *(f"{kind}/{name}" for kind in volumes)}
+            assert {path for path, inode in found.items() if not inode} == {f"exfat/{name}"}
+
+        with living(library):
+            assert chosen(library)[0] == usual
+            touch("one")
+            before = library.ids()
+            device = os.stat(root / "xfs").st_dev
+            subprocess.run(["umount", root / "xfs"], check=True)
+            until(lambda: library.worker.phase is Phase.OFFLINE)
+            with mounted(volumes["xfs"], elsewhere):
+                (elsewhere / "one").rename(elsewhere / "deep/moved")
+            with mounted_anew(volumes["xfs"], root / "xfs", device):
+                until(lambda: library.worker.phase is Phase.WATCHING)
+                until(lambda: "xfs/deep/moved" in library.records())
+                assert library.ids()["xfs/deep/moved"] == before["xfs/one"]
+                touch("two")
+                library.check_passes()
+            volumes["xfs"].mount(root / "xfs")  # as it was, for whoever unmounts it
+
+
+def chosen_alone(library: LivingLibrary) -> str:
+    """How it would be watched without anything below it."""
+    return "inotify" if fanotify_refusal(library.root) else "fanotify"
+
+
+@needs_root
 def test_an_image_without_a_number_is_known_by_its_file(tmp_path: Path) -> None:
     """A squashfs has no UUID, and says its device number for its own."""
     privately(read_only, tmp_path)

@@ -202,7 +202,7 @@ def _capitalised(sentence: str) -> str:
 
 
 def _fitting(kind: str) -> TierDecision:
-    if kind in _KERNEL:
+    if kind in _KERNEL or kind.startswith("fuseblk."):
         return TierDecision(Tier.INOTIFY, f"every change to {kind} goes through this kernel, which reports it")
     where = _SERVERS.get(kind)
     if where is not None:

@@ -5,7 +5,7 @@ import pytest
 from censusd.watch.tier import Tier, choose, with_fanotify, without_fanotify
 
 
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "f2fs", "fuseblk", "vfat"])
+@pytest.mark.parametrize("kind", "ext4 xfs btrfs zfs tmpfs overlay f2fs fuseblk fuseblk.exfat vfat".split())
 def test_local_file_systems_are_watched(kind: str) -> None:
     decision = choose(kind)
     assert decision.tier is Tier.INOTIFY
