@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tests.faults.arena import Arena, trials
 from tests.tools.waiting import until
 
 MIB = 1 << 20
-CGROUP = Path("/sys/fs/cgroup/memory")
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def pid(arena: Arena) -> int:
@@ -100,31 +102,103 @@ def test_no_more_address_space(arena: Arena, more: int) -> None:
     arena.run(f"no memory but {more} MiB" if more else "no memory (RLIMIT_AS)", capped)
 
 
+@dataclass(frozen=True)
+class Group:
+    """A control group with a limit on memory, in version 1 or 2 of their files (cgroups(7)).
+
+    Attributes:
+        place: its directory.
+        limit: the name of the file with the limit, in bytes.
+        usage: the name of the one with what is used.
+        unlimited: what stands in it for none.
+        hits: says how often the limit was reached.
+    """
+
+    place: Path
+    limit: str
+    usage: str
+    unlimited: str
+    hits: Callable[[], int]
+
+    def cap(self, size: int | None) -> None:
+        """Set the limit, or none."""
+        (self.place / self.limit).write_text(self.unlimited if size is None else str(size))
+
+    def used(self) -> int:
+        """Bytes."""
+        return int((self.place / self.usage).read_text())
+
+    def running(self, *program: str) -> list[str]:
+        """How to run a program in it."""
+        return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', os.fspath(self.place), *program]
+
+
+def make_group() -> Group:
+    """A group beside those that there are, by the version that has the machine's memory.
+
+    Raises:
+        OSError: none can be made.
+    """
+    name = f"censusd-test-{os.getpid()}"
+    if (CGROUPS / "memory/memory.limit_in_bytes").exists():
+        place = CGROUPS / "memory" / name
+        place.mkdir()
+        hits = place / "memory.failcnt"
+        return Group(place, "memory.limit_in_bytes", "memory.usage_in_bytes", "-1", lambda: int(hits.read_text()))
+    place = CGROUPS / name
+    with suppress(OSError):
+        # As systemd has it anyway.
+        (CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    place.mkdir()
+    if not (place / "memory.max").exists():
+        place.rmdir()
+        raise FileNotFoundError("there is no controller for memory")
+    events = place / "memory.events"
+
+    def count() -> int:
+        return int(dict(line.split() for line in events.read_text().splitlines())["max"])
+
+    return Group(place, "memory.max", "memory.current", "max", count)
+
+
 @pytest.fixture
-def cgroup() -> Iterator[Path]:
-    """A control group of its own, with a limit on memory."""
-    group = CGROUP / f"censusd-test-{os.getpid()}"
+def cgroup() -> Iterator[Group]:
+    """A control group of its own, for memory."""
     try:
-        group.mkdir()
+        group = make_group()
     except OSError as error:
         pytest.skip(f"no control group for memory can be made: {error}")
     try:
         yield group
     finally:
-        until(lambda: not (group / "cgroup.procs").read_text(), "processes are left in the control group")
-        group.rmdir()
+        until(lambda: not (group.place / "cgroup.procs").read_text(), "processes are left in the control group")
+        group.place.rmdir()
 
 
 @trials(seeds=2)
-def test_memory_of_a_control_group(arena: Arena, cgroup: Path) -> None:
+def test_memory_of_a_control_group(arena: Arena, cgroup: Group) -> None:
+    """There is no more than is in use already. Whom the kernel kills for it, is started again, as systemd does it."""
+    arena.daemon.program = cgroup.running(*arena.daemon.program)
+
     @contextmanager
     def capped(arena: Arena) -> Iterator[None]:
-        (cgroup / "memory.limit_in_bytes").write_text(str(256 * MIB))
-        (cgroup / "cgroup.procs").write_text(str(pid(arena)))
-        yield
-        (cgroup / "memory.limit_in_bytes").write_text("-1")
+        cgroup.cap(cgroup.used() + 2 * MIB)
+        try:
+            for command in ("scan", "deep-scan"):
+                ask(arena, command)
+            yield
+            until(cgroup.hits, "the limit was never reached")
+        finally:
+            hits = cgroup.hits()
+            cgroup.cap(None)
+        assert arena.daemon.process is not None
+        is_killed = arena.daemon.process.poll() is not None
+        if is_killed:
+            assert arena.daemon.process.returncode == -signal.SIGKILL
+            arena.daemon.start()
+        arena.note = f"limit reached {hits:,} times" + (", daemon killed" if is_killed else "")
 
     try:
-        arena.run("256 MiB for the control group", capped)
+        arena.run("memory of the control group is used up", capped)
     finally:
         arena.daemon.kill()
