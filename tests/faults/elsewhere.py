@@ -19,7 +19,7 @@ def elsewhere(how: Callable[..., None], arena: Arena, run: Callable[..., None], 
     """Have a run in a process of its own; its verdicts come back.
 
     Args:
-        how: ``apart``, ``privately`` or ``limited``, of ``tests.tools.private``.
+        how: ``apart``, ``privately``, ``networked`` or ``limited``, of ``tests.tools.private``.
         arena: for its place, its database and its trial.
         run: a function of the test module's top level, which is given such an arena, and
         arguments: these.

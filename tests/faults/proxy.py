@@ -49,10 +49,10 @@ class Mode(Enum):
 
 
 class Proxy:
-    """Listens on a Unix socket, from ``with`` to the end of it.
+    """Listens on a Unix socket or a TCP port, from ``with`` to the end of it.
 
     Args:
-        directory: where its socket is to be; a short path.
+        where: a directory, with a short path, for its socket; or an IP address and a port.
         database: what it leads to, at a Unix socket.
 
     Attributes:
@@ -62,12 +62,13 @@ class Proxy:
         cuts: how many commits were cut.
     """
 
-    def __init__(self, directory: Path, database: str) -> None:
+    def __init__(self, where: Path | tuple[str, int], database: str) -> None:
         there = conninfo_to_dict(database)
         name = f".s.PGSQL.{there.get('port') or 5432}"
         self._server = os.path.join(str(there["host"]), name)
-        self._path = directory / name
-        self.conninfo = make_conninfo(database, host=os.fspath(directory), requirepeer="")
+        self._address = where / name if isinstance(where, Path) else where
+        host, port = (where, there.get("port")) if isinstance(where, Path) else where
+        self.conninfo = make_conninfo(database, host=str(host), port=port, requirepeer="")
         self.latency = 0.0
         self.rate = 0
         self.cuts = 0
@@ -130,16 +131,20 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
-            self._path.unlink()
+            if isinstance(self._address, Path):
+                self._address.unlink()
             self.cut()
         elif before is Mode.REFUSING:
             self._listen()
 
     def _listen(self) -> None:
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(os.fspath(self._path))
-        self._path.chmod(0o777)
-        self._listener.listen(16)
+        if isinstance(self._address, Path):
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(os.fspath(self._address))
+            self._address.chmod(0o777)
+            self._listener.listen(16)
+        else:
+            self._listener = socket.create_server(self._address)
         threading.Thread(target=self._accept, args=(self._listener,), name="proxy", daemon=True).start()
 
     def _accept(self, listener: socket.socket) -> None:

@@ -78,7 +78,10 @@ class Catalogue:
             kwargs={
                 "application_name": "censusd",
                 "connect_timeout": max(2, round(settings.timeout)),
+                # Whose host vanishes is given up after a minute: by who has sent something, and by who waits for an
+                # answer, who sends nothing but these.
                 "keepalives_idle": 30,
+                "keepalives_interval": 10,
                 "tcp_user_timeout": 60_000,
                 "options": f"-c statement_timeout={round(settings.statement_timeout * 1000)}"
                 f" -c idle_in_transaction_session_timeout={round(settings.idle_timeout * 1000)} -c timezone=UTC",
