@@ -176,7 +176,7 @@ def walking(arena: Arena, seconds: float) -> Iterator[None]:
     ):
         running = "SELECT 1 FROM sync_operations WHERE id > %s AND operation_type = 'verify' AND status = 'running'"
         until(lambda: connection.execute(running, [last]).fetchone())
-        time.sleep(seconds)
+        time.sleep(seconds)  # which the walk goes on: where it is struck is left to chance
         yield
         scan.communicate()
 

@@ -157,7 +157,7 @@ def swapped_directories(arena: Arena, user: str) -> None:
                 else:
                     path.symlink_to(target)
                 if number % 5 == 0:
-                    time.sleep(0.03)  # long enough to be looked at
+                    time.sleep(0.03)  # a pace of the attack: long enough to be looked at
                 path.unlink()
                 aside.rename(path)
 

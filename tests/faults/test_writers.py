@@ -82,7 +82,7 @@ def test_writers_that_never_pause(arena: Arena) -> None:
         def write(number: int) -> None:
             """Without an event before it is closed in the end."""
             open_all_the_time.write(b"%d\n" % number)
-            time.sleep(0.001)
+            time.sleep(0.001)  # a pace, or it would fill the disk
 
         @contextmanager
         def restless(arena: Arena) -> Iterator[None]:
@@ -134,7 +134,7 @@ def test_files_replaced_while_they_are_hashed(arena: Arena) -> None:
         """Whatever is on record at any moment."""
         hashes = arena.query("SELECT encode(content_hash, 'hex') FROM files WHERE size = %s AND scan_phase = 1", SIZE)
         seen.update(found for (found,) in hashes)
-        time.sleep(0.02)
+        time.sleep(0.02)  # a pace: to ask without a pause would keep the database from everything else
 
     for number in range(len(files)):
         replace(number)
@@ -202,6 +202,7 @@ def test_directories_removed_and_recreated(arena: Arena) -> None:
 
     def recreate(number: int, milliseconds: int) -> None:
         directory = home / f"d{number % 4}"
+        # The pauses are what is tried here: for how long there is none, and for how long there is one.
         shutil.rmtree(directory, ignore_errors=True)
         time.sleep(milliseconds / 1000)
         make(directory, number)
