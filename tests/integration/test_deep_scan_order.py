@@ -155,6 +155,17 @@ def test_the_database_may_be_away_for_a_while(library: Library, database: str) -
     assert library.query("SELECT max(attempts) FROM deep_scan_claims") == [(None,)]
 
 
+def test_what_is_asked_for_before_the_repository_was_seen_is_done_then(
+    library: Library, make_library: Callable[..., Library]
+) -> None:
+    root = library.root.with_name("later")
+    with scanning(library.repository.catalogue, site(root, "later")) as scanner:
+        demand = scanner.demand("later", "")
+        stays(lambda: not demand.is_done, 1.5, "it has been looked for by then")
+        make_library(root, "later")
+        demand.wait(60)
+
+
 @pytest.mark.parametrize("takes_long", [False, True])
 def test_what_takes_long_to_find_out_is_asked_less_often(
     library: Library, monkeypatch: pytest.MonkeyPatch, takes_long: bool

@@ -60,11 +60,12 @@ class Orders:
 
     def _serve(self, demand: Demand) -> None:
         site = self._sites.get(demand.repository)
-        if site is None or site.record is None:
+        if site is None:
             raise CensusError(f"{demand.repository} is not on record yet, or not configured")
         if self._work.fault:
             raise CensusError(self._work.fault)
-        if not site.is_begun:
+        if site.record is None or not site.is_begun:
+            # Whoever asked has seen that it is on record; here that is looked at once a second.
             return
         if not site.is_open(time.monotonic()):
             why = "its disk did not answer" if site.record.state in OPEN else f"it is {site.record.state}"
