@@ -11,23 +11,30 @@ from pathlib import Path
 import pytest
 
 from tests.faults.arena import REPOSITORY, Arena, Trial, trials
+from tests.faults.elsewhere import elsewhere
 from tests.tools.own_server import OwnServer
+from tests.tools.private import privately
 from tests.tools.waiting import until
 
 WAITS = {"trying again", "waiting for the database"}
 
 
+def make_small_disk(place: Path, size: int) -> Path:
+    """Mount a disk of so many MiB at a new directory."""
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=755", "tmpfs", str(place)]
+    if (done := subprocess.run(mount, capture_output=True, text=True, check=False)).returncode:
+        pytest.skip(f"no small disk can be mounted: {done.stderr.splitlines()[0]}")
+    return place
+
+
 @pytest.fixture
 def small_disk() -> Iterator[Callable[[Path, int], Path]]:
-    """Mounts a disk of so many MiB somewhere."""
+    """Mounts a disk of so many MiB somewhere, for PostgreSQL, which is nobody's root; unmounted in the end."""
     mounted = []
 
     def make(place: Path, size: int) -> Path:
-        place.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=755", "tmpfs", str(place)]
-        if (done := subprocess.run(mount, capture_output=True, text=True, check=False)).returncode:
-            pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
-        mounted.append(place)
+        mounted.append(make_small_disk(place, size))
         return place
 
     yield make
@@ -90,9 +97,8 @@ def phase(arena: Arena) -> str:
     return str(one["phase"])
 
 
-@trials(seeds=2)
-def test_the_disk_of_the_log_is_full(arena: Arena, small_disk: Callable[[Path, int], Path]) -> None:
-    disk = small_disk(arena.place / "disk", 4)
+def _log(arena: Arena) -> None:
+    disk = make_small_disk(arena.place / "disk", 4)
     arena.daemon.log = disk / "log"
     arena.settings = '[daemon]\nlog_level = "debug"\n' + arena.settings
 
@@ -110,8 +116,12 @@ def test_the_disk_of_the_log_is_full(arena: Arena, small_disk: Callable[[Path, i
 
 
 @trials(seeds=2)
-def test_the_disk_of_the_daemon_is_full(arena: Arena, small_disk: Callable[[Path, int], Path]) -> None:
-    disk = small_disk(arena.place / "disk", 4)
+def test_the_disk_of_the_log_is_full(arena: Arena) -> None:
+    elsewhere(privately, arena, _log)
+
+
+def _own_files(arena: Arena) -> None:
+    disk = make_small_disk(arena.place / "disk", 4)
     arena.daemon.environment = {
         "STATE_DIRECTORY": str(disk / "state"),
         "RUNTIME_DIRECTORY": str(disk / "run"),
@@ -128,3 +138,8 @@ def test_the_disk_of_the_daemon_is_full(arena: Arena, small_disk: Callable[[Path
             arena.workload.wait(arena.trial.operations)
 
     arena.run("the disk of the daemon's own files is full, and it starts anew", crowded)
+
+
+@trials(seeds=2)
+def test_the_disk_of_the_daemon_is_full(arena: Arena) -> None:
+    elsewhere(privately, arena, _own_files)
