@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import time
@@ -12,6 +14,7 @@ import pytest
 
 from censusd.catalogue import copies
 from censusd.catalogue.connection import Catalogue
+from censusd.cli import censusctl
 from tests.tools.control_room import ControlRoom
 from tests.tools.library import Library
 from tests.tools.living import LivingLibrary
@@ -67,6 +70,21 @@ def test_page_by_page_and_place_by_place(room: ControlRoom, shelf: LivingLibrary
     room.ctl("duplicates", "shelf:nowhere", code=2)
     code = room.ask("GET", "/v1/repositories/shelf/duplicates?after=nonsense").code
     assert code == 400
+
+
+def test_more_than_a_page(room: ControlRoom, shelf: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = room.get("/v1/repositories/shelf/duplicates")
+    monkeypatch.setattr("censusd.cli.commands._DUPLICATES", 1)
+    out, arguments = io.StringIO(), ["--socket", str(room.socket), "--json", "duplicates", "shelf", "-n"]
+    for number in (100_000, 2, 1):
+        with contextlib.redirect_stdout(out):
+            assert censusctl.main([*arguments, str(number)]) == 0
+        answer = json.loads(out.getvalue())
+        assert answer["duplicates"] == whole["duplicates"][:number]
+        assert (answer["contents"], answer["freed"], answer["next"] is None) == (2, 1802, number > 1)
+        out.seek(0)
+        out.truncate()
+    room.ctl("duplicates", "-n", "100001", code=2)
 
 
 def test_repositories_are_compared_with_each_other(room: ControlRoom, shelf: LivingLibrary) -> None:

@@ -65,3 +65,10 @@ def number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1000):
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000; got {text!r}")
     return int(text)
+
+
+def great_number(text: str) -> int:
+    """How many of something that comes page by page."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 100_000):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 100000; got {text!r}")
+    return int(text)

@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_place(duplicates, nargs="?")
     duplicates.add_argument(
-        "-n", "--number", type=arguments.number, default=20, metavar="N", help="how many contents; 20 by default"
+        "-n", "--number", type=arguments.great_number, default=20, metavar="N", help="how many contents; 20 by default"
     )
     conflicts = command("conflicts", commands.conflicts, "list names that are hard to tell apart, and conflict copies")
     _add_place(conflicts)

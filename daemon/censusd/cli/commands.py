@@ -20,6 +20,8 @@ NOT_MEANT: Final = frozenset({400, 404})
 """Answers that say that the request itself was wrong."""
 
 _PAGE: Final = 10_000
+_DUPLICATES: Final = 1000
+"""How many of them come at a time."""
 
 
 class Session(NamedTuple):
@@ -153,7 +155,17 @@ def show(session: Session) -> int:
 def duplicates(session: Session) -> int:
     """Contents that more than one file has."""
     place, options = _located(session), session.options
-    answer = session.client.get(*_about(place, "duplicates"), path=place.path, limit=options.number)
+    found: list[Any] = []
+    answer: dict[str, Any] = {"next": None}
+    while not found or (answer["next"] is not None and len(found) < options.number):
+        limit = min(_DUPLICATES, options.number - len(found))
+        page = session.client.get(*_about(place, "duplicates"), path=place.path, after=answer["next"], limit=limit)
+        # How many there are in all is what the first page says.
+        answer = {**page, **answer, "next": page["next"]}
+        if not page["duplicates"]:
+            break
+        found += page["duplicates"]
+    answer["duplicates"] = found
     session.put(answer, lambda: copies.duplicates(answer, several=place.repository is None))
     return OK
 
