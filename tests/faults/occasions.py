@@ -19,7 +19,7 @@ from tests.tools.waiting import until
 
 ERRANDS: Final = (
     *(("scan", REPOSITORY), ("deep-scan", REPOSITORY), ("scan", "--verify", REPOSITORY), ("retry", REPOSITORY)),
-    *(("sync", REPOSITORY), ("deep-scan", f"{REPOSITORY}:{STAY.decode()}")),
+    ("sync", REPOSITORY),
 )
 """What somebody asks for."""
 
@@ -66,6 +66,13 @@ def asked(scene: Scene) -> None:
         if scene.over():
             return
         scene.arena.daemon.ctl(*errand)
+
+
+def asked_for_a_part(scene: Scene) -> None:
+    """Somebody wants a directory read again, in which nothing waits to be read."""
+    scene.wait(
+        lambda: scene.arena.daemon.ctl("verify", "--content", f"{REPOSITORY}:{STAY.decode()}") is None, 2 * WHILE
+    )
 
 
 def left_alone(scene: Scene) -> None:
@@ -199,6 +206,7 @@ def picture_comes(scene: Scene) -> None:
 
 OCCASIONS: Final[dict[str, Occasion]] = {
     "catalogue.maintenance.analyze": much_has_changed,
+    "deepscan.orders.Orders._lane_to": asked_for_a_part,
     "deepscan.rolling.fill": at_rest,
     "deepscan.twins.look": turned_up_elsewhere,
     "deepscan.work.Work._let_go": ended_with_work_in_hand,
