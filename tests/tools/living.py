@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from censusd.catalogue.connection import Catalogue
 from censusd.model import Scope, SyncOperation, Trigger
 from censusd.sync import ownership
-from censusd.sync.context import Rules
+from censusd.sync.context import Beat, Rules
 from censusd.sync.reconciler import Options
 from censusd.sync.requests import Kind, Request
 from censusd.sync.standing import Terms
@@ -48,7 +48,7 @@ class LivingLibrary:
         watch: str = "inotify",
         debounce: float = 0.5,
         lease_ttl: float = 30.0,
-        beat: Callable[[], None] = lambda: None,
+        beat: Beat = lambda _=0.0, /: None,
         **rules: Any,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,12 @@ class LivingLibrary:
     def _worker(self) -> Worker:
         self.first_pass = threading.Event()
         first_pass = self.first_pass
-        return Worker(self.terms, self.catalogue, beat=self._beat, on_pass=lambda _worker, _operation: first_pass.set())
+        return Worker(
+            self.terms,
+            self.catalogue,
+            beat=self._beat,
+            on_pass=lambda _worker, _operation: first_pass.set(),
+        )
 
     def _directories(self) -> list[str]:
         statement = (

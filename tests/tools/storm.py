@@ -59,7 +59,7 @@ class Gate:
         self._permits = 0
         self._held = False
 
-    def __call__(self) -> None:
+    def __call__(self, _silence: float = 0.0, /) -> None:
         with self._condition:
             self._held = True
             self._condition.notify_all()

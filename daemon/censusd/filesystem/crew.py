@@ -74,6 +74,9 @@ class Walk:
         terms: how much help it takes, and when.
         fault: told of each helper that failed, in words for people. Nothing is lost by it.
 
+    Attributes:
+        silence: for how many seconds helpers have been waited for in vain.
+
     Raises:
         OSError: the root cannot be opened as a directory.
     """
@@ -102,6 +105,7 @@ class Walk:
         self._helpers: list[Helper] = []
         self._spare = _REPLACEMENTS
         self._called = self._hangs = False
+        self.silence = 0.0
         self._alone = 0.0
         self._files_each = 0.0
 
@@ -235,6 +239,9 @@ class Walk:
         before = time.monotonic()
         heard = {fd for fd, _ in poll.poll(seconds * 1000)}
         waited = time.monotonic() - before
+        awaited = [helper for helper in self._helpers if helper.waiting or not helper.is_up]
+        is_silent = awaited and not any(helper.answer_fd in heard for helper in self._helpers)
+        self.silence = self.silence + waited if is_silent else 0.0
         for helper in list(self._helpers):
             try:
                 if helper.answer_fd in heard:

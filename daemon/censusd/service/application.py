@@ -166,7 +166,7 @@ class Application:
         parts = [self.fault] if self.fault else []
         parts += summary.parts(map(_told, self.workers().values()))
         parts += (
-            f"{loop.name}: no answer from a disk or the database for {loop.age:.0f} s"
+            f"{loop.name}: no answer from a disk or the database for {loop.unanswered:.0f} s"
             for loop in self.heartbeats.waiting()
         )
         return "; ".join(parts) or ("no repositories" if self._prepared else "starting")
@@ -329,7 +329,7 @@ class Application:
             "queues": self.backlogs.queues(),
             "describe": self.describing.status(),
             "next_run": {name: self.schedule.next_run(name) for name in self.workers()},
-            "silent": {loop.name: loop.age for loop in self.heartbeats.waiting()},
+            "silent": {loop.name: loop.unanswered for loop in self.heartbeats.waiting()},
         }
 
 

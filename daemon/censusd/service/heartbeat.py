@@ -27,21 +27,29 @@ class Loop:
         name: for status and metrics.
         thread: kernel id of the thread that runs it, once it has given a sign.
         last: monotonic seconds of that sign.
+        silence: for how many seconds it had waited for a disk in vain by then, though it could give signs meanwhile.
     """
 
     name: str
     thread: int | None = None
     last: float = field(default_factory=time.monotonic)
+    silence: float = 0.0
 
-    def beat(self) -> None:
+    def beat(self, silence: float = 0.0) -> None:
         """Give a sign of life; from whichever thread is at work."""
         self.thread = threading.get_native_id()
         self.last = time.monotonic()
+        self.silence = silence
 
     @property
     def age(self) -> float:
         """Seconds since the last sign."""
         return time.monotonic() - self.last
+
+    @property
+    def unanswered(self) -> float:
+        """Seconds for which it has waited, if it waits for anything outside the process."""
+        return self.age + self.silence
 
 
 class Heartbeats:
@@ -76,9 +84,13 @@ class Heartbeats:
         return [loop for loop in self.loops() if loop.age > self._patience and not waits_outside(loop.thread)]
 
     def waiting(self) -> list[Loop]:
-        """Loops that gave no sign for a while because a disk or the database does not answer."""
+        """Loops that wait for a disk or the database that have not answered for a while."""
         patience = min(self._patience, _WORTH_SAYING)
-        return [loop for loop in self.loops() if loop.age > patience and waits_outside(loop.thread)]
+        return [
+            loop
+            for loop in self.loops()
+            if loop.silence > _WORTH_SAYING or (loop.age > patience and waits_outside(loop.thread))
+        ]
 
 
 def waits_outside(thread: int | None) -> bool:

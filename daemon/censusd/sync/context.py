@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.repositories import Lease
 from censusd.filesystem.ignore import IgnorePolicy
+
+
+class Beat(Protocol):
+    """Called often, as proof that a loop is alive."""
+
+    def __call__(self, silence: float = 0.0, /) -> object:
+        """Say so, and for how many seconds it has waited for a disk in vain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from censusd.errors import CancelledError, CensusError, RootOfflineError
 from censusd.model import RepositoryState, Scope, SyncOperation, Trigger
 from censusd.sync import reporting
 from censusd.sync.adoption import adopt
-from censusd.sync.context import Repository
+from censusd.sync.context import Beat, Repository
 from censusd.sync.purge import Calendar, purge
 from censusd.sync.reconciler import Hooks, Options
 from censusd.sync.requests import Kind, Request, RequestQueue
@@ -51,13 +51,13 @@ class Calls:
     """What the loop that does the work takes part in.
 
     Attributes:
-        beat: called often, as proof that the loop is alive.
+        beat: called often.
         cancelled: asked often whether to end.
         wake: called from other threads when there is something new to do.
         passed: told what a complete pass did.
     """
 
-    beat: Callable[[], None]
+    beat: Beat
     cancelled: Callable[[], bool]
     wake: Callable[[], None]
     passed: Callable[[SyncOperation], None]

@@ -28,7 +28,7 @@ from censusd.model import (
     Trigger,
 )
 from censusd.sync import huge, reporting
-from censusd.sync.context import Repository
+from censusd.sync.context import Beat, Repository
 from censusd.sync.looks import Looks
 from censusd.sync.roots import RootGuard
 from censusd.sync.run import Run, Work
@@ -66,7 +66,7 @@ class Hooks:
         cover: called with each directory just before it is listed, to put a watch on it.
         cancelled: asked between batches, and often during a walk.
         progress: told the counts after each batch.
-        beat: called often.
+        beat: called often, also while the disk does not answer.
         due: asked after each batch of a pass whether other work on the repository is due.
         other_work: does it, at a quiet point of the pass; says whether it changed any directory.
         unsettled: given what would not stand still long enough to be looked at; it is worth another try.
@@ -77,7 +77,7 @@ class Hooks:
     cover: Cover | None = None
     cancelled: Callable[[], bool] = lambda: False
     progress: Callable[[Counts], None] = lambda _: None
-    beat: Callable[[], None] = lambda: None
+    beat: Beat = lambda _=0.0, /: None
     due: Callable[[], bool] = lambda: False
     other_work: Callable[[], bool] = lambda: False
     unsettled: Callable[[Scope], None] = lambda _: None
@@ -159,6 +159,7 @@ class Reconciler:
     def _walk(self, run: Run, looks: Looks, looking: Tree, guard: RootGuard, policy: IgnorePolicy) -> None:
         """Walk the subtrees that ``looks`` asks for, and note what that leads on to."""
         hooks, subtrees = self._hooks, tuple(looks.subtrees)
+        walk: Walk
         looks.subtrees.clear()
         with _opened(
             Walk,
@@ -167,7 +168,7 @@ class Reconciler:
             subtrees,
             made_up=guard.root.made_up,
             cover=hooks.cover,
-            cancelled=partial(self._is_cancelled, guard),
+            cancelled=lambda: self._is_cancelled(guard, walk.silence),
             # A server that does not answer must hold up a helper, not the daemon.
             terms=replace(self._help, after=0.0) if guard.root.mount.is_remote else self._help,
             fault=partial(reporting.helper_failed, self._repository.rules.name),
@@ -181,8 +182,8 @@ class Reconciler:
                     if hooks.other_work():
                         run.others_changed_directories()
 
-    def _is_cancelled(self, guard: RootGuard) -> bool:
-        self._hooks.beat()
+    def _is_cancelled(self, guard: RootGuard, silence: float) -> bool:
+        self._hooks.beat(silence)
         if self._hooks.in_doubt():
             # What is open can still be listed after a lazy unmount; nobody has to wait for the end of the batch.
             guard.check()

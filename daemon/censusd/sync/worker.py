@@ -27,7 +27,7 @@ from censusd.errors import (
 from censusd.filesystem.names import text_of
 from censusd.model import SyncOperation, Trigger
 from censusd.sync import ownership
-from censusd.sync.context import Repository
+from censusd.sync.context import Beat, Repository
 from censusd.sync.duty import Calls, Duty, Inbox
 from censusd.sync.requests import Kind, Request, RequestQueue
 from censusd.sync.standing import Phase, Standing, Terms
@@ -62,7 +62,7 @@ class Worker:
         terms: Terms,
         catalogue: Catalogue,
         *,
-        beat: Callable[[], None] = lambda: None,
+        beat: Beat = lambda _=0.0, /: None,
         on_pass: Callable[[Worker, SyncOperation], None] = lambda _worker, _operation: None,
     ) -> None:
         self._wake = threading.Event()

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import count
+from math import inf
 from pathlib import Path
 from unittest.mock import patch
 
@@ -323,18 +324,20 @@ class Accident:
     A helper is struck when it was asked for something, before it hears of it or, if it is slow enough, in the middle.
     """
 
-    def __init__(self, number: int, most: int, *, idle: bool = False) -> None:
+    def __init__(self, number: int, most: int, *, idle: bool = False, patience: float = inf) -> None:
         self.walk: Walk | None = None
         self.struck: set[int] = set()
         self.faults: list[str] = []
-        self._number, self._most, self._idle = number, most, idle
+        self.silence = 0.0
+        self._number, self._most, self._idle, self._patience = number, most, idle, patience
 
     def __call__(self) -> bool:
-        """To be asked whether the walk is cancelled, which it is not."""
+        """To be asked whether the walk is cancelled, which it is if there has been no answer for too long."""
         for each in self.walk._helpers if self.walk else []:
             if each.waiting or self._idle:
                 self._strike(each.pid)
-        return False
+        self.silence = self.walk.silence if self.walk else 0.0
+        return self.silence > self._patience
 
     def _strike(self, pid: int) -> None:
         if pid not in self.struck and len(self.struck) < self._most:
@@ -422,6 +425,13 @@ def test_when_every_helper_is_stuck_the_rest_counts_as_unseen(wide: Path, monkey
     assert isinstance(observation.seen, Problem)
     assert observation.seen.kind is ProblemKind.TIMEOUT
     assert len(faults) == 2 + crew._REPLACEMENTS
+
+
+@pytest.mark.parametrize("idle", [False, True], ids=["asked for something", "not even begun"])
+def test_who_asks_is_told_for_how_long_there_has_been_no_answer(wide: Path, idle: bool) -> None:
+    accident = Accident(signal.SIGSTOP, 2, idle=idle, patience=0.5)
+    assert len(accident.observed(wide, Help(most=2, after=0.0, patience=60.0))) < WIDE
+    assert accident.silence > 0.5
 
 
 def test_a_slow_helper_is_not_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,19 @@ def test_a_loop_that_waits_for_a_read_is_not() -> None:
     os.close(writer)
 
 
+def test_a_loop_that_beats_while_it_waits_in_vain_is_waiting_and_not_hung() -> None:
+    beats = Heartbeats(patience=60.0)
+    loop = beats.add("patient")
+    loop.beat(9.0)
+    assert not beats.waiting()
+    loop.beat(11.0)
+    assert not beats.hung()
+    [waiting] = beats.waiting()
+    assert 11.0 <= waiting.unanswered < 20.0
+    loop.beat()
+    assert not beats.waiting()
+
+
 def test_a_loop_that_beats_is_well() -> None:
     beats = Heartbeats(patience=60.0)
     beats.add("well").beat()
