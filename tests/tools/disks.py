@@ -66,15 +66,18 @@ def taken_numbers(scratch: Path) -> Iterator[None]:
         scratch: a directory for what takes them up.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as place:
-        subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
         image = Path(place, "image")
         image.write_bytes(bytes(1 << 20))
         device = _attach(image)
         try:
-            yield
+            with tempfile.TemporaryDirectory(dir=scratch) as other:
+                subprocess.run(["mount", "-t", "tmpfs", "none", other], check=True)
+                try:
+                    yield
+                finally:
+                    subprocess.run(["umount", other], check=True)
         finally:
             _detach(device)
-            subprocess.run(["umount", place], check=True)
 
 
 @functools.cache
@@ -97,7 +100,7 @@ def _program(name: str) -> str:
 
 
 def _attach(image: Path) -> str:
-    command = ["losetup", "--find", "--show", os.fspath(image)]
+    command = [_program("losetup"), "--find", "--show", os.fspath(image)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"no loop devices here: {done.stderr.strip()}")
@@ -106,4 +109,4 @@ def _attach(image: Path) -> str:
 
 def _detach(device: str) -> None:
     """Give a loop device back, as soon as nobody uses it."""
-    subprocess.run(["losetup", "--detach", device], check=True)
+    subprocess.run([_program("losetup"), "--detach", device], check=True)
