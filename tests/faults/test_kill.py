@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from censusd.catalogue import migrations
@@ -167,7 +168,10 @@ class Sweep:
         while not self.has_fired() and time.monotonic() < deadline:
             if self._has_ended():
                 self.daemon.start_at_once()
-            occasion_of(point)(scene)
+            try:
+                occasion_of(point)(scene)
+            except psycopg.OperationalError:
+                scene.wait(seconds=0.1)  # the database may be what is killed, or not be there yet
         if not self.has_fired():
             self._silent.append(point)
             self.daemon.kill()
