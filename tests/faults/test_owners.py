@@ -118,7 +118,7 @@ def test_a_stale_write_is_refused_by_its_token(arena: Arena, rival: DaemonProces
     "point",
     [
         long_only("before sync.run.Run.apply"),
-        "before commit sync.run.Run.apply",
+        "after catalogue.repositories.begin_write",  # a commit may have written nothing
         long_only("before sync.withdrawal.withdraw_absent"),
     ],
 )
@@ -128,7 +128,7 @@ def test_an_owner_that_sleeps_in_its_work(arena: Arena, rival: DaemonProcess, po
 
     @contextmanager
     def asleep(arena: Arena) -> Iterator[None]:
-        with asleep_at(arena, rival, point):
+        with asleep_at(arena, rival, point, 4):
             assert not writes or arena.query(WRITTEN), "it holds nothing locked"
             yield
             owner = arena.daemon
