@@ -25,8 +25,8 @@ from censusd.cli.daemon import main
 from censusd.service.heartbeat import Heartbeats, Loop
 hang, never, beat = threading.Event(), threading.Lock(), Loop.beat
 never.acquire()
-def beat_or_hang(loop):
-    beat(loop)
+def beat_or_hang(loop, *silence):
+    beat(loop, *silence)
     if hang.is_set():
         never.acquire()
 Loop.beat = beat_or_hang
