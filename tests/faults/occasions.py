@@ -234,6 +234,10 @@ OCCASIONS: Final[dict[str, Occasion]] = {
 """Function at whose points something happens -> what makes it be called. For all others somebody asks."""
 
 
+ENDING: Final = frozenset({ended, ended_with_work_in_hand, ended_while_it_waits})
+"""Those in which it is asked to end, or is about to be when the point is passed."""
+
+
 def occasion_of(point: str) -> Occasion:
     """What makes a daemon pass a point."""
     return OCCASIONS.get(point.rsplit(maxsplit=1)[-1], asked)

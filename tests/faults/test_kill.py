@@ -19,7 +19,7 @@ from censusd.catalogue.embedded import EmbeddedServer
 from tests.faults import failpoints
 from tests.faults.arena import REPOSITORY, Arena, Trial, trials
 from tests.faults.failpoints import Plan
-from tests.faults.occasions import OCCASIONS, Scene, asked, occasion_of
+from tests.faults.occasions import ENDING, OCCASIONS, Scene, asked, occasion_of
 from tests.tools.daemon import DEADLINE, DaemonProcess
 from tests.tools.server_holder import FAST
 from tests.tools.vision_server import Model, VisionServer
@@ -176,6 +176,10 @@ class Sweep:
             self._silent.append(point)
             self.daemon.kill()
         if self._survives:
+            if occasion_of(point) in ENDING and not self._has_ended():
+                self.daemon.signal(signal.SIGTERM)
+                assert self.daemon.process is not None
+                self.daemon.process.wait(DEADLINE)
             if self._has_ended():
                 self.daemon.start()
             self.daemon.sync(REPOSITORY)
