@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from censusd.cli.tables import visible
@@ -60,15 +61,12 @@ def seconds(text: str) -> float:
     return given
 
 
-def number(text: str) -> int:
-    """How many of something."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1000):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000; got {text!r}")
-    return int(text)
+def number(most: int) -> Callable[[str], int]:
+    """How many of something, up to ``most``."""
 
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+            raise argparse.ArgumentTypeError(f"expected a number from 1 to {most}; got {text!r}")
+        return int(text)
 
-def great_number(text: str) -> int:
-    """How many of something that comes page by page."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 100_000):
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 100000; got {text!r}")
-    return int(text)
+    return read

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -92,9 +93,13 @@ def _parser() -> argparse.ArgumentParser:
 
     # Without defaults of their own, so that what stands before the command is kept.
     common = _common(socket=argparse.SUPPRESS, json=argparse.SUPPRESS)
+    _add_commands(partial(parsers.add_parser, parents=[common]))
+    return parser
 
+
+def _add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     def command(name: str, run: Callable[[Session], int], about: str) -> argparse.ArgumentParser:
-        made = parsers.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.", parents=[common])
+        made = add(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         made.set_defaults(run=run)
         return made
 
@@ -124,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     history = command("history", commands.history, "list what was done, the newest first")
     history.add_argument("repository", nargs="?", type=arguments.repository, metavar="REPO")
     history.add_argument(
-        "-n", "--number", type=arguments.number, default=20, metavar="N", help="how many; 20 by default"
+        "-n", "--number", type=arguments.number(1_000), default=20, metavar="N", help="how many; 20 by default"
     )
     ls = command("ls", commands.ls, "list what is on record in a directory")
     _add_place(ls)
@@ -142,7 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_place(duplicates, nargs="?")
     duplicates.add_argument(
-        "-n", "--number", type=arguments.great_number, default=20, metavar="N", help="how many contents; 20 by default"
+        *("-n", "--number"),
+        type=arguments.number(100_000),
+        default=20,
+        metavar="N",
+        help="how many contents; 20 by default",
     )
     conflicts = command("conflicts", commands.conflicts, "list names that are hard to tell apart, and conflict copies")
     _add_place(conflicts)
@@ -156,7 +165,6 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("repository", type=arguments.repository, metavar="REPO")
     _add_waiting(release)
     command("reload", commands.reload, "have the daemon read its configuration again")
-    return parser
 
 
 def _add_place(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:

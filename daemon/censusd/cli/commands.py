@@ -57,11 +57,9 @@ def scan(session: Session) -> int:
     options, place = session.options, _located(session)
     answer = session.client.post(
         *_about(place, "scan"),
-        within=options.timeout if options.wait else 0.0,
         path=place.path,
         verify=options.verify or None,
-        wait=options.wait or None,
-        timeout=options.timeout if options.wait else None,
+        **_patience(options),
     )
     return session.put_outcomes(answer, *reports.scans(answer), nothing="no repository will be looked at")
 
@@ -71,10 +69,8 @@ def deep_scan(session: Session) -> int:
     options, place = session.options, _located(session)
     answer = session.client.post(
         *_about(place, "deep-scan"),
-        within=options.timeout if options.wait else 0.0,
         path=place.path,
-        wait=options.wait or None,
-        timeout=options.timeout if options.wait else None,
+        **_patience(options),
     )
     return session.put_outcomes(answer, *deep_reports.scans(answer), nothing="no repository is deep-scanned")
 
@@ -202,9 +198,7 @@ def release(session: Session) -> int:
     options = session.options
     answer = session.client.post(
         *("v1", "repositories", options.repository, "release"),
-        within=options.timeout if options.wait else 0.0,
-        wait=options.wait or None,
-        timeout=options.timeout if options.wait else None,
+        **_patience(options),
     )
     session.put(answer, lambda: reports.released(answer))
     return OK
@@ -237,3 +231,8 @@ def _located(session: Session) -> Place:
 def _about(place: Place, what: str) -> tuple[str, ...]:
     """Where the daemon takes requests about a place, or about every repository."""
     return ("v1", "repositories", place.repository, what) if place.repository else ("v1", what)
+
+
+def _patience(options: argparse.Namespace) -> dict[str, Any]:
+    """For how long the answer is waited for: not at all, if nobody wants to."""
+    return {"within": options.timeout, "wait": True, "timeout": options.timeout} if options.wait else {}

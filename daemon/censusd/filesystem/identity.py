@@ -143,7 +143,7 @@ def device_now(directory: Path, inode: int, birth: int) -> int | None:
     Args:
         directory: where it is on record.
         inode: its inode number on record, or 0 where none is.
-        birth: when it was born, on record, or 0.
+        birth: when it was born, on record; 0 where nobody knows, or that does not matter.
 
     Returns:
         None if there is nothing there, or another directory.
@@ -188,17 +188,17 @@ def _filesystems(mounts: dict[str, Mount]) -> dict[str, str]:
 def _filesystem_id(path: Path, mount: Mount) -> str:
     if mount.is_remote:
         return f"source:{mount.type}:{mount.source}"
-    fsid = os.statvfs(path).f_fsid
     if mount.type == "btrfs":
         # Made of its UUID and the subvolume's number. A snapshot has the same UUID and inode numbers as its original,
         # but is another tree of files.
-        return f"fsid:{fsid:x}"
+        return f"fsid:{os.statvfs(path).f_fsid:x}"
     found = path.stat()
     # To open something else than these may have effects.
     plain = stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)
     uuid = (_uuid_from_kernel(path) if plain else None) or _uuid_from_udev(found.st_dev)
     if uuid:
         return f"uuid:{uuid}"
+    fsid = os.statvfs(path).f_fsid
     if fsid not in {0, found.st_dev}:  # many a file system gives its device number for it
         return f"fsid:{fsid:x}"
     device = f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}"

@@ -99,11 +99,7 @@ class RootGuard:
 
     def _is_at(self, path: str, record: KnownDirectory) -> bool:
         """Whether the directory that is at a path now, on whatever is mounted there, is the one that was listed."""
-        try:
-            found = (self._repository.rules.root / native(path)).stat()
-        except OSError:
-            return False
-        return found.st_dev == record.device and record.inode in {0, found.st_ino, found.st_ino - (1 << 64)}
+        return device_now(self._repository.rules.root / native(path), record.inode, 0) == record.device
 
     def _adopt(self, known: RootIdentity | None, *, remounted: bool) -> None:
         """Record what is new about a root that is accepted."""
