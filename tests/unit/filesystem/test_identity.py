@@ -94,6 +94,15 @@ def test_udev_is_asked_where_the_kernel_does_not_say(tmp_path: Path, monkeypatch
     assert seen.identity.filesystem == "uuid:1234-ABCD"
 
 
+def test_a_subvolume_is_not_taken_for_another_of_the_same_uuid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernel tells the UUID of Btrfs so far (6.18); one that does would tell the same for all its subvolumes."""
+    monkeypatch.setattr(identity, "_uuid_from_kernel", lambda _: "1234-ABCD")
+    monkeypatch.setattr(identity, "read_mounts", lambda: [Mount("/", "btrfs", "/dev/sda", "/")])
+    seen = look_at_root(tmp_path)
+    assert isinstance(seen, Root)
+    assert seen.identity.filesystem == f"fsid:{os.statvfs(tmp_path).f_fsid:x}"
+
+
 def test_a_root_is_what_it_is(tmp_path: Path) -> None:
     root = look_at_root(tmp_path)
     assert isinstance(root, Root)
