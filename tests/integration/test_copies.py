@@ -158,6 +158,25 @@ def test_conflicts_come_in_pages(room: ControlRoom, clashing: LivingLibrary, mon
     assert room.ask("GET", "/v1/repositories/clashing/conflicts?after=x:y:z").code == 400
 
 
+def test_conflicts_of_all_repositories_come_one_after_the_other(
+    room: ControlRoom, clashing: LivingLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.add("alike", files=dict.fromkeys(["Name", "name"], "x"))
+    room.add("plain", files={"file": "x"})
+    out, _ = room.ctl("conflicts")
+    assert out.startswith("case   alike:/: Name  name\n")
+    assert "copy   clashing:photo (1).jpg  (" in out
+    assert "case   clashing:d: NOTES.txt" in out
+    monkeypatch.setattr("censusd.service.copies._AT_ONCE", 1)
+    answer = json.loads(room.ctl("--json", "conflicts")[0])
+    assert answer["repository"] is None
+    by_one = [json.loads(room.ctl("--json", "conflicts", name)[0])["conflicts"] for name in ("alike", "clashing")]
+    assert answer["conflicts"] == by_one[0] + by_one[1]
+    # One that is removed meanwhile is passed over.
+    assert room.get("/v1/conflicts?after=alikf:names:7:x")["repository"] == "clashing"
+    assert room.get("/v1/conflicts?after=z:") == {"repository": None, "conflicts": [], "next": None}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_million_files_take_seconds(library: Library, catalogue: Catalogue) -> None:

@@ -154,7 +154,7 @@ def _add_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         help="how many contents; 20 by default",
     )
     conflicts = command("conflicts", commands.conflicts, "list names that are hard to tell apart, and conflict copies")
-    _add_place(conflicts)
+    _add_place(conflicts, nargs="?")
     retry = command("retry", commands.retry, "have the deep scan try files again that could not be read")
     _add_place(retry, nargs="?")
     release = command(

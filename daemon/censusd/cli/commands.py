@@ -176,11 +176,11 @@ def conflicts(session: Session) -> int:
         if session.options.json:
             found += answer["conflicts"]
         elif answer["conflicts"]:
-            print(copies.conflicts(answer))
+            print(copies.conflicts(answer, several=place.repository is None))
         if after is None:
             break
     if session.options.json:
-        print(json.dumps({**answer, "conflicts": found}, indent=1))
+        print(json.dumps({**answer, "repository": place.repository, "conflicts": found}, indent=1))
     elif not number:
         print("no conflicts: no names are hard to tell apart, and none is that of a conflict copy")
     return OK

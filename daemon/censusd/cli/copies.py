@@ -44,17 +44,24 @@ def duplicates(answer: Answer, *, several: bool) -> str:
     return "\n".join(lines)
 
 
-def conflicts(answer: Answer) -> str:
-    """Names that are hard to tell apart, and conflict copies."""
+def conflicts(answer: Answer, *, several: bool) -> str:
+    """Names that are hard to tell apart, and conflict copies.
+
+    Args:
+        answer: the daemon's.
+        several: whether it is about several repositories.
+    """
     lines = []
     for one in answer["conflicts"]:
+        where = f"{one['repository']}:" if several else ""
         directory = visible(one["directory"]) or "/"
         if one["kind"] == "copy":
             original = f"beside {visible(one['original'])}" if one["original"] else "the original is gone"
-            lines.append(f"copy   {visible(one['path'])}  ({one['program']}; {original})")
+            lines.append(f"copy   {where}{visible(one['path'])}  ({one['program']}; {original})")
         else:
             what = "case   " if one["kind"] == "case" else "normal "
-            lines.append(f"{what}{directory}: {'  '.join(_told_apart(name, one['kind']) for name in one['names'])}")
+            names = "  ".join(_told_apart(name, one["kind"]) for name in one["names"])
+            lines.append(f"{what}{where}{directory}: {names}")
     return "\n".join(lines)
 
 

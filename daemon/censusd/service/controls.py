@@ -158,8 +158,8 @@ class Controls:
         """Contents that more than one file has, in one repository or in all, those first that take most room."""
         return self._copies.duplicates(name, path, after, limit)
 
-    def conflicts(self, name: str, path: str | None = None, after: str | None = None) -> dict[str, Any]:
-        """Names that differ from others beside them in case or normalisation only, and conflict copies."""
+    def conflicts(self, name: str | None = None, path: str | None = None, after: str | None = None) -> dict[str, Any]:
+        """Names that differ from others beside them in case or normalisation only, and conflict copies; a page."""
         return self._copies.conflicts(name, path, after)
 
     # Orders ----------------------------------------------------------------------------------------------------------

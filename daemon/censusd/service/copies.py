@@ -62,14 +62,16 @@ class CopiesReading:
             "next": f"{last.freed}:{last.hash.hex()}" if last else None,
         }
 
-    def conflicts(self, name: str, path: str | None, after: str | None) -> dict[str, Any]:
+    def conflicts(self, name: str | None, path: str | None, after: str | None) -> dict[str, Any]:
         """Names that are hard to tell from others beside them, then conflict copies, some at a time.
 
         Args:
-            name: the repository.
+            name: the repository; None for one after the other.
             path: only what is in this directory and below.
             after: ``next`` of the page before.
         """
+        if name is None:
+            return self._conflicts_of_all(after or "")
         record = self._reading.record(name)
         below = self._directory(record, path)
         stage, position = _stage_and_position(after) if after else (_NAMES, _BEGINNING)
@@ -82,6 +84,17 @@ class CopiesReading:
             "conflicts": found,
             "next": f"{stage}:{last[0]}:{last[1]}" if last is not None else None,
         }
+
+    def _conflicts_of_all(self, after: str) -> dict[str, Any]:
+        reached, _, position = after.partition(":")
+        # The one that was reached may have been removed since.
+        ahead = [name for name in sorted(self._reading.records()) if name >= reached]
+        if not ahead:
+            return {"repository": None, "conflicts": [], "next": None}
+        page = self.conflicts(ahead[0], None, position if ahead[0] == reached else None)
+        if page["next"] is not None:
+            return page | {"next": f"{ahead[0]}:{page['next']}"}
+        return page | {"next": f"{ahead[1]}:" if len(ahead) > 1 else None}
 
     def _directory(self, record: RepositoryRecord, path: str | None) -> str:
         relative = relative_path(path or ROOT, record.root)
@@ -100,6 +113,7 @@ def _look_alikes(cursor: Cursor, record: RepositoryRecord, below: str, after: tu
     rows = copies.look_alikes(cursor, record.id, below, after, _AT_ONCE)
     found = [
         {
+            "repository": record.name,
             # What is the same once it is composed does not differ in case.
             "kind": "case" if len({unicodedata.normalize("NFC", name) for name in names}) > 1 else "normalisation",
             "directory": path,
@@ -124,6 +138,7 @@ def _conflict_copies(cursor: Cursor, record: RepositoryRecord, below: str, after
     }
     found = [
         {
+            "repository": record.name,
             "kind": "copy",
             "directory": path,
             "names": [name],

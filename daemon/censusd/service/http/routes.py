@@ -167,7 +167,9 @@ def _duplicates(call: Call) -> dict[str, Any]:
 
 
 def _conflicts(call: Call) -> dict[str, Any]:
-    return call.controls.conflicts(call.place["name"], call.arguments.text("path"), call.arguments.text("after"))
+    given = call.arguments
+    path = given.text("path") if "name" in call.place else None
+    return call.controls.conflicts(call.place.get("name"), path, given.text("after"))
 
 
 def _scan(call: Call) -> dict[str, Any]:
@@ -232,6 +234,7 @@ ROUTES: Final = (
     Route("GET", "/v1/repositories/{name}/list", _list, "what is in a directory", ("path", "after", "limit")),
     Route("GET", "/v1/duplicates", _duplicates, "contents that more than one file has", ("after", "limit")),
     Route("GET", "/v1/repositories/{name}/duplicates", _duplicates, "the same in it", ("path", "after", "limit")),
+    Route("GET", "/v1/conflicts", _conflicts, "names in conflict, one repository after the other", ("after",)),
     Route("GET", "/v1/repositories/{name}/conflicts", _conflicts, "names in conflict", ("path", "after")),
     Route("POST", "/v1/scan", _scan, "look at every repository now", ("verify", "wait", "timeout")),
     Route("POST", "/v1/repositories/{name}/scan", _scan, "look at it now", ("path", "verify", "wait", "timeout")),
