@@ -161,7 +161,7 @@ def cut_off(scene: Scene) -> None:
     """All its connections to the database end."""
     scene.arena.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
     scene.wait(seconds=1)
 

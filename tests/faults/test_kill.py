@@ -105,6 +105,7 @@ class Sweep:
         self._cluster = cluster
         self._survives = survives
         self._chance = random.Random(arena.trial.seed)
+        self._tried = self._all = 0
         self._silent: list[str] = []
         self._log, self._fired = (daemon.directory / name for name in ("points", "fired"))
         daemon.program = failpoints.program()
@@ -139,12 +140,10 @@ class Sweep:
             points: point -> how often it is passed in a while.
             name: the row of the table.
         """
-        among = list(points)
+        among, self._all = list(points), len(points)
         self._chance.shuffle(among)
         for number in range(0, len(among), AT_ONCE):
             some = among[number : number + AT_ONCE]
-            if number + AT_ONCE >= len(among):
-                self._arena.note = f"{len(points) - len(self._silent)} of {len(points)} points"
             self._arena.round(name, lambda _, some=some: self._deaths({one: points[one] for one in some}))
         assert not self._silent, f"these were not passed again: {self._silent}"
 
@@ -156,6 +155,9 @@ class Sweep:
             self.daemon.kill()
             self.arm(point, self._chance.randint(1, max(1, min(count // 4, 10))))
             self.die(point)
+            self._tried += 1
+        if self._tried == self._all:
+            self._arena.note = f"{self._all - len(self._silent)} of {self._all} points"
         if not self._survives:
             self.arm()
             self.daemon.start()
