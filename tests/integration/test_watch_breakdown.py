@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from censusd.catalogue.connection import Catalogue
+from censusd.sync import watching
 from censusd.watch import coalesce, observer
 from censusd.watch.inotify import InotifyEmitter
 from censusd.watch.watcher import Watcher
@@ -38,9 +39,11 @@ class Fault:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, times: int = 1) -> None:
         self._really = getattr(owner, name)
         self._left = times
+        self.calls = 0
         self.happened = threading.Event()
 
         def instead(*arguments: Any, **more: Any) -> Any:
+            self.calls += 1
             if self._left > 0:
                 self._left -= 1
                 if not self._left:
@@ -64,6 +67,33 @@ def goes_on(library: LivingLibrary) -> None:
     (library.root / "directory/before").unlink()
     library.sync()
     library.check()
+
+
+def test_a_watch_that_breaks_down_again_at_once_is_given_time(
+    library: LivingLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time that it is set up costs a complete pass; meanwhile what is asked for is done, and all is polled."""
+    fault = Fault(monkeypatch, observer.WatchHandler, "dispatch", times=2)
+    monkeypatch.setattr(watching, "_FIRST_MENDED_AFTER", 1000.0)
+    before = watcher_of(library)
+    (library.root / "directory/while").touch()
+    until(lambda: watcher_of(library) not in {before, None})
+    mended = watcher_of(library)
+
+    def breaks_down_again() -> bool:
+        (library.root / "directory/again").touch()
+        return fault.happened.is_set()
+
+    until(breaks_down_again)
+    upkeep = library.worker.upkeep
+    assert upkeep is not None
+    looks = Fault(monkeypatch, type(upkeep), "notice_mounts", times=0)
+    until(lambda: looks.calls >= 2)
+    assert watcher_of(library) is mended
+    library.sync()
+    library.check()
+    assert upkeep.watching is not None
+    assert upkeep.watching.polled.is_whole
 
 
 @pytest.mark.parametrize("what", ["spots", "settle"])

@@ -263,7 +263,7 @@ def _notes(
             f"the limit of watches for this user is {watch['limit']:,}"
         )
     if watch and watch.get("failure"):
-        notes.append(f"the watch broke down: {watch['failure']}")
+        notes.append(f"the watch broke down, and everything is polled until it is set up again: {watch['failure']}")
     if totals is not None and totals.corrupt:
         what = "1 file is" if totals.corrupt == 1 else f"{totals.corrupt:,} files are"
         notes.append(f"{what} corrupt, other than on record though nobody has changed it: censusctl problems {name}")

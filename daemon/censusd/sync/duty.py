@@ -24,6 +24,7 @@ from censusd.sync.reconciler import Hooks, Options
 from censusd.sync.requests import Kind, Request, RequestQueue
 from censusd.sync.standing import Phase, Standing, Terms
 from censusd.sync.upkeep import Upkeep
+from censusd.sync.watching import Mending
 from censusd.watch.debounce import DirtySet
 
 _LOG: Final = structlog.get_logger("censusd.sync")
@@ -89,6 +90,7 @@ class Duty:
         self._next_poll: float | None = None
         self._look_at_linked_at: float | None = None
         self._calendar = Calendar()
+        self._mending = Mending()
         self.upkeep = Upkeep(
             repository,
             terms.watch,
@@ -327,7 +329,7 @@ class Duty:
             self.owe(Trigger.REMOUNT)
         watching = self.upkeep.watching
         stats = watching.stats() if watching else None
-        if stats is not None and not stats.running:
+        if stats is not None and not stats.running and self._mending.is_due(now):
             _LOG.error("the watch broke down and is set up again", repository=self._name, why=stats.failure)
             self.upkeep.disarm()
             self.owe(Trigger.OVERFLOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -23,6 +24,10 @@ from censusd.watch.watcher import Watcher, WatchStats
 
 OFF: Final = "off"
 _MOST_NAMED: Final = 3
+_FIRST_MENDED_AFTER: Final = 2.0
+_LAST_MENDED_AFTER: Final = 300.0
+_LASTED: Final = 3600.0
+"""Seconds from which on a breakdown has nothing to do with the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,30 @@ class Watching:
         )
         observer.start()
         return observer
+
+
+class Mending:
+    """When a watch that broke down is set up again: at once, but ever later while it breaks down again and again.
+
+    Each time costs a complete pass. Until then everything is polled.
+    """
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+        self._pause = _FIRST_MENDED_AFTER
+
+    def is_due(self, now: float) -> bool:
+        """Whether a watch that is broken is to be set up now, which counts as done then.
+
+        Args:
+            now: monotonic seconds.
+        """
+        ago = now - self._last
+        if ago < self._pause:
+            return False
+        self._last = now
+        self._pause = _FIRST_MENDED_AFTER if ago > _LASTED else min(2 * self._pause, _LAST_MENDED_AFTER)
+        return True
 
 
 def _decide(rules: WatchRules, root: Root, mounts: Mapping[str, Mount]) -> tuple[TierDecision, tuple[str, ...]]:
