@@ -61,9 +61,11 @@ def describing(one: Answer | None) -> list[str]:
 
 
 def share(one: Answer) -> str:
-    """How much of a repository's files was deep-scanned, but for those that never are."""
+    """How much of a repository's files was deep-scanned, but for those that never are; "-" where that is none."""
     totals, deep = one["totals"], one["deep_scan"]
-    files = totals["files"] - (deep["never"] if deep else 0) if totals else 0
+    if totals is None or not (deep or totals["deep"]):
+        return "-"
+    files = totals["files"] - (deep["never"] if deep else 0)
     if files <= 0:
         return "-"
     if totals["deep"] >= files:

@@ -89,7 +89,7 @@ const pass = (p) => {
 
 const share = (t, d) => {
   const files = t ? t.files - (d ? d.never : 0) : 0;
-  if (files <= 0) return "–";
+  if (files <= 0 || !(d || t.deep)) return "–";
   if (t.deep >= files) return "all";
   const percent = 100 * t.deep / files;
   return `${percent < 1 || percent >= 99 ? percent.toFixed(1) : Math.round(percent)} %`;

@@ -61,8 +61,12 @@ def test_it_is_said_what_it_does_or_what_holds_it_back() -> None:
 )
 def test_the_share_that_is_done_of_what_ever_is(files: int, never: int, deep: int, text: str) -> None:
     assert deep_reports.share({"totals": {"files": files, "deep": deep}, "deep_scan": {"never": never}}) == text
-    if not never:
+    if deep and not never:
         assert deep_reports.share({"totals": {"files": files, "deep": deep}, "deep_scan": None}) == text
+
+
+def test_no_share_is_told_where_nothing_is_deep_scanned() -> None:
+    assert deep_reports.share({"totals": {"files": 10, "deep": 0}, "deep_scan": None}) == "-"
 
 
 def test_nothing_is_said_to_be_done_of_what_was_not_counted() -> None:
