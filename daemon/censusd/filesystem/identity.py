@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from censusd.filesystem.mounts import Mount, mount_of, mounts_below, native, rea
 from censusd.filesystem.names import text_of
 from censusd.filesystem.problems import problem_of
 from censusd.filesystem.statx import birth_ns
-from censusd.model import Problem, ProblemKind
+from censusd.model import ROOT, Problem, ProblemKind
 
 _BY_UUID: Final = Path("/dev/disk/by-uuid")
 _UDEV: Final = Path("/run/udev/data")
@@ -69,6 +70,8 @@ class Root:
             tomorrow.
         empty: whether the root directory has no entry at all.
         mount: the mount it lies on.
+        other_names: relative path of the root ("") and of mounts below it -> identifiers by which the file system may
+            be on record, because less could be known of it then: an older kernel tells no UUID.
     """
 
     path: Path
@@ -76,6 +79,12 @@ class Root:
     made_up: frozenset[int]
     empty: bool
     mount: Mount
+    other_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def goes_by(self, filesystem: str, path: str = ROOT) -> bool:
+        """Whether an identifier on record is that of the file system here, or of the one mounted on a path below."""
+        now = self.identity.filesystem if path == ROOT else self.identity.mounts[path]
+        return filesystem == now or filesystem in self.other_names.get(path, ())
 
 
 def look_at_root(path: Path, marker: str = "") -> Root | Problem:
@@ -94,12 +103,13 @@ def look_at_root(path: Path, marker: str = "") -> Root | Problem:
         made_up = frozenset(each.device for each in (mount, *below.values()) if _makes_inodes_up(each))
         with os.scandir(path) as entries:
             empty = next(iter(entries), None) is None
+        names = {ROOT: _names(path, mount), **_names_below(below)}
         identity = RootIdentity(
-            filesystem=_filesystem_id(path, mount),
+            filesystem=names[ROOT][0],
             type=mount.type,
             device=found.st_dev,
             inode=0 if found.st_dev in made_up else found.st_ino,
-            mounts=_filesystems(below),
+            mounts={place: known_as[0] for place, known_as in names.items() if place != ROOT},
             marker=(path / marker).exists() if marker else None,
         )
     except OSError as error:
@@ -107,7 +117,7 @@ def look_at_root(path: Path, marker: str = "") -> Root | Problem:
         if problem.kind is ProblemKind.VANISHED:
             return Problem(problem.kind, "there is nothing at this path")
         return problem
-    return Root(path, identity, made_up, empty, mount)
+    return Root(path, identity, made_up, empty, mount, {place: known_as[1:] for place, known_as in names.items()})
 
 
 def difference(known: RootIdentity, seen: Root, *, files_on_record: bool) -> str | None:
@@ -124,11 +134,11 @@ def difference(known: RootIdentity, seen: Root, *, files_on_record: bool) -> str
     for path, filesystem in known.mounts.items():
         if path not in now.mounts:
             return f"nothing can be seen on {path}, where {filesystem} was mounted"
-        if now.mounts[path] != filesystem:
+        if not seen.goes_by(filesystem, path):
             return f"another file system is mounted on {path}"
     # A marker file is the administrator's word that this is the right disk, however it came to be mounted.
     if now.marker is None:
-        if now.filesystem != known.filesystem:
+        if not seen.goes_by(known.filesystem):
             return f"another file system is there: {now.filesystem} ({now.type}), not {known.filesystem} ({known.type})"
         if now.inode != known.inode:
             return "another directory is there than the one that was catalogued"
@@ -173,39 +183,42 @@ def _makes_inodes_up(mount: Mount) -> bool:
         return True
 
 
-def _filesystems(mounts: dict[str, Mount]) -> dict[str, str]:
-    """Path -> file system identifier of the mounts that can be looked at."""
-    found: dict[str, str] = {}
+def _names_below(mounts: dict[str, Mount]) -> dict[str, tuple[str, ...]]:
+    """Path -> identifiers of the mounts that can be looked at."""
+    found: dict[str, tuple[str, ...]] = {}
     for path, mount in mounts.items():
         try:
-            found[path] = _filesystem_id(native(mount.point), mount)
+            found[path] = _names(native(mount.point), mount)
         except OSError:
             # In a place that is closed to us. If it is on record all the same, ``difference`` misses it.
             continue
     return found
 
 
-def _filesystem_id(path: Path, mount: Mount) -> str:
+def _names(path: Path, mount: Mount) -> tuple[str, ...]:
+    """Identifiers of the file system that is mounted somewhere, the most telling first."""
     if mount.is_remote:
-        return f"source:{mount.type}:{mount.source}"
+        return (f"source:{mount.type}:{mount.source}",)
+    fsid = os.statvfs(path).f_fsid
     if mount.type == "btrfs":
         # Made of its UUID and the subvolume's number. A snapshot has the same UUID and inode numbers as its original,
         # but is another tree of files. Linux up to 6.18 tells no UUID of Btrfs; one that does must not be asked.
-        return f"fsid:{os.statvfs(path).f_fsid:x}"
+        return (f"fsid:{fsid:x}",)
     found = path.stat()
     # To open something else than these may have effects.
     plain = stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)
     uuid = (_uuid_from_kernel(path) if plain else None) or _uuid_from_udev(found.st_dev)
-    if uuid:
-        return f"uuid:{uuid}"
-    fsid = os.statvfs(path).f_fsid
+    names = [f"uuid:{uuid}"] if uuid else []
     if fsid not in {0, found.st_dev}:  # many a file system gives its device number for it
-        return f"fsid:{fsid:x}"
+        names.append(f"fsid:{fsid:x}")
+    # What follows says where it is, not what it is: beside a UUID, it would only let others pass for it.
+    if names:
+        return tuple(names)
     device = f"{os.major(found.st_dev)}:{os.minor(found.st_dev)}"
     with suppress(OSError):
         image = (_LOOP_DEVICES / device / "loop/backing_file").read_bytes().removesuffix(b"\n")
-        return f"image:{text_of(image)}"
-    return f"device:{device}"
+        return (f"image:{text_of(image)}",)
+    return (f"device:{device}",)
 
 
 def _uuid_from_kernel(path: Path) -> str | None:

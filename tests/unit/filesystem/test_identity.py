@@ -103,6 +103,36 @@ def test_a_subvolume_is_not_taken_for_another_of_the_same_uuid(tmp_path: Path, m
     assert seen.identity.filesystem == f"fsid:{os.statvfs(tmp_path).f_fsid:x}"
 
 
+def test_a_root_is_known_again_by_a_kernel_that_tells_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Linux 6.9 nobody but udev tells the UUID, and there is none in a container."""
+    (tmp_path / "file").touch()
+    with monkeypatch.context() as older:
+        older.setattr(identity, "_uuid_from_kernel", lambda _: None)
+        for name in ("_UDEV", "_BY_UUID"):
+            older.setattr(identity, name, tmp_path / name)
+        before = look_at_root(tmp_path)
+    monkeypatch.setattr(identity, "_uuid_from_kernel", lambda _: "1234-ABCD")
+    now = look_at_root(tmp_path)
+    assert isinstance(before, Root)
+    assert isinstance(now, Root)
+    assert now.identity.filesystem == "uuid:1234-ABCD"
+    if not before.identity.filesystem.startswith("fsid:"):
+        # Where a disk is does not say which it is.
+        assert why(now, before.identity) is not None
+        pytest.skip("nothing but its UUID tells this file system from others")
+    assert why(now, before.identity) is None
+    # But not the other way round: what has a UUID on record is not known by less.
+    assert why(before, now.identity) is not None
+
+
+def test_what_is_mounted_below_is_known_again_by_what_was_told_of_it() -> None:
+    root = replace(seen(), other_names={"": ("fsid:1",), "disk": ("fsid:2",)})
+    for below in ("fsid:2", "uuid:two"):
+        assert why(root, replace(_KNOWN, filesystem="fsid:1", mounts={"disk": below})) is None
+    assert why(root, replace(_KNOWN, mounts={"disk": "fsid:1"})) is not None
+    assert why(root, replace(_KNOWN, filesystem="fsid:2")) is not None
+
+
 def test_a_root_is_what_it_is(tmp_path: Path) -> None:
     root = look_at_root(tmp_path)
     assert isinstance(root, Root)
