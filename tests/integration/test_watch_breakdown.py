@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ def test_a_watch_that_breaks_down_again_at_once_is_given_time(
     library: LivingLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each time that it is set up costs a complete pass; meanwhile what is asked for is done, and all is polled."""
+    often = replace(library.terms.watch, poll_interval=0.1)
+    library.worker.reconfigure(replace(library.terms, watch=often))
     fault = Fault(monkeypatch, observer.WatchHandler, "dispatch", times=2)
     monkeypatch.setattr(watching, "_FIRST_MENDED_AFTER", 1000.0)
     before = watcher_of(library)
@@ -90,6 +93,8 @@ def test_a_watch_that_breaks_down_again_at_once_is_given_time(
     looks = Fault(monkeypatch, type(upkeep), "notice_mounts", times=0)
     until(lambda: looks.calls >= 2)
     assert watcher_of(library) is mended
+    (library.root / "directory/meanwhile").touch()
+    until(lambda: "directory/meanwhile" in library.records())
     library.sync()
     library.check()
     assert upkeep.watching is not None

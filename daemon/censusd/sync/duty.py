@@ -24,7 +24,7 @@ from censusd.sync.reconciler import Hooks, Options
 from censusd.sync.requests import Kind, Request, RequestQueue
 from censusd.sync.standing import Phase, Standing, Terms
 from censusd.sync.upkeep import Upkeep
-from censusd.sync.watching import Mending
+from censusd.sync.watching import Mending, Watching
 from censusd.watch.debounce import DirtySet
 
 _LOG: Final = structlog.get_logger("censusd.sync")
@@ -91,6 +91,7 @@ class Duty:
         self._look_at_linked_at: float | None = None
         self._calendar = Calendar()
         self._mending = Mending()
+        self._polled_instead: Watching | None = None
         self.upkeep = Upkeep(
             repository,
             terms.watch,
@@ -327,12 +328,21 @@ class Duty:
         if self.upkeep.notice_mounts():
             self.upkeep.disarm()
             self.owe(Trigger.REMOUNT)
+        self._look_at_watch(now)
+
+    def _look_at_watch(self, now: float) -> None:
         watching = self.upkeep.watching
         stats = watching.stats() if watching else None
-        if stats is not None and not stats.running and self._mending.is_due(now):
+        if stats is None or stats.running:
+            return
+        if self._mending.is_due(now):
             _LOG.error("the watch broke down and is set up again", repository=self._name, why=stats.failure)
             self.upkeep.disarm()
             self.owe(Trigger.OVERFLOW)
+        elif watching is not self._polled_instead:
+            _LOG.error("the watch broke down again: everything is polled", repository=self._name, why=stats.failure)
+            self._polled_instead = watching
+            self._plan_poll()
 
     def _root_is_back(self) -> bool:
         if time.monotonic() < self._look_at_root and not self._requests.has():
