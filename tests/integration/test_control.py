@@ -40,7 +40,7 @@ def test_status_tells_how_a_repository_stands(room: ControlRoom, photos: LivingL
     assert one["change_number"] > 0
     assert one["last_pass_at"] is not None
     out, _ = room.ctl("status")
-    assert "photos      watching      3   6 B     3   0 %  inotify 3 " in out
+    assert "photos      watching      3   6 B     3     -  inotify 3 " in out
     assert "the configuration is wrong" in out
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from censusd.catalogue.connection import Catalogue
-from censusd.sync import watching
+from censusd.sync import upkeep
 from censusd.watch import coalesce, observer
 from censusd.watch.inotify import InotifyEmitter
 from censusd.watch.watcher import Watcher
@@ -40,11 +40,9 @@ class Fault:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, times: int = 1) -> None:
         self._really = getattr(owner, name)
         self._left = times
-        self.calls = 0
         self.happened = threading.Event()
 
         def instead(*arguments: Any, **more: Any) -> Any:
-            self.calls += 1
             if self._left > 0:
                 self._left -= 1
                 if not self._left:
@@ -70,18 +68,15 @@ def goes_on(library: LivingLibrary) -> None:
     library.check()
 
 
-def test_a_watch_that_breaks_down_again_at_once_is_given_time(
+def test_everything_is_polled_for_a_while_where_the_watch_breaks_down_again(
     library: LivingLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each time that it is set up costs a complete pass; meanwhile what is asked for is done, and all is polled."""
-    often = replace(library.terms.watch, poll_interval=0.1)
-    library.worker.reconfigure(replace(library.terms, watch=often))
+    """Each time that it is set up costs a complete pass, and each time that it breaks down another."""
+    library.worker.reconfigure(replace(library.terms, watch=replace(library.terms.watch, poll_interval=2.0)))
     fault = Fault(monkeypatch, observer.WatchHandler, "dispatch", times=2)
-    monkeypatch.setattr(watching, "_FIRST_MENDED_AFTER", 1000.0)
     before = watcher_of(library)
     (library.root / "directory/while").touch()
     until(lambda: watcher_of(library) not in {before, None})
-    mended = watcher_of(library)
 
     def breaks_down_again() -> bool:
         (library.root / "directory/again").touch()
@@ -90,15 +85,40 @@ def test_a_watch_that_breaks_down_again_at_once_is_given_time(
     until(breaks_down_again)
     upkeep = library.worker.upkeep
     assert upkeep is not None
-    looks = Fault(monkeypatch, type(upkeep), "notice_mounts", times=0)
-    until(lambda: looks.calls >= 2)
-    assert watcher_of(library) is mended
+    until(lambda: watcher_of(library) is None and upkeep.watching is not None)
+    assert upkeep.watching is not None
+    assert upkeep.watching.refused
+    assert upkeep.watching.decision.reason.startswith("the watch broke down again: ")
     (library.root / "directory/meanwhile").touch()
     until(lambda: "directory/meanwhile" in library.records())
+    until(lambda: watcher_of(library) is not None)
+    goes_on(library)
+
+
+def test_a_breakdown_long_after_another_has_nothing_to_do_with_it(
+    library: LivingLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_LASTED", 0.0)
+    fault = Fault(monkeypatch, observer.WatchHandler, "dispatch", times=3)
+    seen: set[Watcher | None] = set()
+    for _ in range(3):
+        until(lambda: watcher_of(library) not in {*seen, None})
+        seen.add(watcher_of(library))
+        library.sync()
+    assert fault.happened.is_set()
+    (library.root / "directory/while").touch()
+    goes_on(library)
+
+
+def test_who_waits_at_the_barrier_that_the_handler_died_with_is_answered(
+    library: LivingLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cookie has come out of the kernel's queue, and nobody is left to say so."""
+    fault = Fault(monkeypatch, observer.WatchHandler, "dispatch")
     library.sync()
-    library.check()
-    assert upkeep.watching is not None
-    assert upkeep.watching.polled.is_whole
+    assert fault.happened.is_set()
+    (library.root / "directory/while").touch()
+    goes_on(library)
 
 
 @pytest.mark.parametrize("what", ["spots", "settle"])

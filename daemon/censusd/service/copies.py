@@ -86,8 +86,9 @@ class CopiesReading:
         }
 
     def _conflicts_of_all(self, after: str) -> dict[str, Any]:
-        reached, _, position = after.partition(":")
-        # The one that was reached may have been removed since.
+        reached, separator, position = after.partition(":")
+        if after and not separator:
+            raise _not_right()
         ahead = [name for name in sorted(self._reading.records()) if name >= reached]
         if not ahead:
             return {"repository": None, "conflicts": [], "next": None}
@@ -167,17 +168,21 @@ def _duplicate(one: Copies) -> dict[str, Any]:
     }
 
 
+def _not_right() -> BadRequestError:
+    return BadRequestError("after is not right", expected="after: next of the page before")
+
+
 def _freed_and_hash(text: str) -> tuple[int, bytes]:
     freed, _, made = text.partition(":")
     try:
         return int(freed), bytes.fromhex(made)
     except ValueError:
-        raise BadRequestError("after is not right", expected="after: next of the page before") from None
+        raise _not_right() from None
 
 
 def _stage_and_position(text: str) -> tuple[str, tuple[int, str]]:
     stage, _, rest = text.partition(":")
     number, _, name = rest.partition(":")
     if stage not in {_NAMES, _COPIES} or not number.isdecimal() or len(number) > 18:
-        raise BadRequestError("after is not right", expected="after: next of the page before")
+        raise _not_right()
     return stage, (int(number), name)

@@ -186,6 +186,7 @@ def _watch(worker: Worker) -> dict[str, Any] | None:
         "reason": watching.decision.reason,
         "complete": watching.complete,
         "polls": watching.polls,
+        "refused": watching.refused,
     }
     if stats is not None:
         found |= {
@@ -263,7 +264,9 @@ def _notes(
             f"the limit of watches for this user is {watch['limit']:,}"
         )
     if watch and watch.get("failure"):
-        notes.append(f"the watch broke down, and everything is polled until it is set up again: {watch['failure']}")
+        notes.append(f"the watch broke down, and is about to be set up again: {watch['failure']}")
+    if watch and watch["refused"]:
+        notes.append(f"everything is polled for now: {watch['reason']}")
     if totals is not None and totals.corrupt:
         what = "1 file is" if totals.corrupt == 1 else f"{totals.corrupt:,} files are"
         notes.append(f"{what} corrupt, other than on record though nobody has changed it: censusctl problems {name}")

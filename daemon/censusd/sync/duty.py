@@ -24,7 +24,6 @@ from censusd.sync.reconciler import Hooks, Options
 from censusd.sync.requests import Kind, Request, RequestQueue
 from censusd.sync.standing import Phase, Standing, Terms
 from censusd.sync.upkeep import Upkeep
-from censusd.sync.watching import Mending, Watching
 from censusd.watch.debounce import DirtySet
 
 _LOG: Final = structlog.get_logger("censusd.sync")
@@ -90,8 +89,6 @@ class Duty:
         self._next_poll: float | None = None
         self._look_at_linked_at: float | None = None
         self._calendar = Calendar()
-        self._mending = Mending()
-        self._polled_instead: Watching | None = None
         self.upkeep = Upkeep(
             repository,
             terms.watch,
@@ -328,21 +325,18 @@ class Duty:
         if self.upkeep.notice_mounts():
             self.upkeep.disarm()
             self.owe(Trigger.REMOUNT)
-        self._look_at_watch(now)
+        self._look_at_watch()
 
-    def _look_at_watch(self, now: float) -> None:
+    def _look_at_watch(self) -> None:
         watching = self.upkeep.watching
         stats = watching.stats() if watching else None
         if stats is None or stats.running:
             return
-        if self._mending.is_due(now):
-            _LOG.error("the watch broke down and is set up again", repository=self._name, why=stats.failure)
-            self.upkeep.disarm()
-            self.owe(Trigger.OVERFLOW)
-        elif watching is not self._polled_instead:
-            _LOG.error("the watch broke down again: everything is polled", repository=self._name, why=stats.failure)
-            self._polled_instead = watching
-            self._plan_poll()
+        then = self.upkeep.give_watch_up(stats.failure)
+        _LOG.error(f"the watch broke down: {then}", repository=self._name, why=stats.failure)
+        # What it told last is part of what the pass finds.
+        self._dirty_set.take_all()
+        self.owe(Trigger.OVERFLOW)
 
     def _root_is_back(self) -> bool:
         if time.monotonic() < self._look_at_root and not self._requests.has():

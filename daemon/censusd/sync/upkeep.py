@@ -42,6 +42,8 @@ _NEXT: Final = "\x01"
 """Behind a path, this makes what comes right after it, for no name has a NUL."""
 _MOST_UNSEEN: Final = 20_000
 """Directories that could not be read, beyond which it does not matter any more which of them those are."""
+_LASTED: Final = 3600.0
+"""Seconds after which a breakdown of the watch has nothing to do with the one before."""
 _MANY: Final = 0.1
 """The share of new files in a pass from which on the planner's statistics are worth nothing."""
 
@@ -90,6 +92,9 @@ class Upkeep:
         self._recorded_root: RecordedRoot | None = None
         self._decision: TierDecision | None = None
         self._mounts: dict[str, Mount] = {}
+        self._covered_at = 0.0
+        self._breakdowns = 0
+        self._put_off = ""
 
     def why_offline(self) -> str | None:
         """Why the root that is there now may not be touched; None if it may.
@@ -126,7 +131,9 @@ class Upkeep:
             self._dirty_set,
             on_root_changed=self._on_root_changed,
             on_overflow=self._on_overflow,
+            put_off=self._put_off,
         )
+        self._put_off = ""
         if self.watching.decision != self._decision:
             self._decision = self.watching.decision
             _LOG.info("watch", repository=rules.name, tier=self.watching.name, reason=self._decision.reason)
@@ -155,6 +162,23 @@ class Upkeep:
             self.watching.stop()
             self.watching = None
 
+    def give_watch_up(self, why: str) -> str:
+        """The watch broke down. The next complete pass sets it up again; if it keeps breaking down, the one after.
+
+        Args:
+            why: a sentence for people.
+
+        Returns:
+            What becomes of it, for people.
+        """
+        if time.monotonic() - self._covered_at > _LASTED:
+            self._breakdowns = 0
+        self._breakdowns += 1
+        again = self._breakdowns > 1
+        self._put_off = f"the watch broke down again: {why}" if again else ""
+        self.disarm()
+        return "everything is polled for a while" if again else "it is set up again"
+
     def complete_pass(self, trigger: Trigger, options: Options | None = None) -> SyncOperation:
         """Look at the whole repository; afterwards every directory is watched, as far as the kernel lets us.
 
@@ -171,8 +195,9 @@ class Upkeep:
         troubled = self._plan_another_look()
         if watcher:
             watcher.end_pass(number, troubled)
-        if self.watching:
+        if self.watching and not self.watching.complete:
             self.watching.complete = True
+            self._covered_at = time.monotonic()
         return operation
 
     def partial_pass(self, scope: Scope, trigger: Trigger, options: Options | None = None) -> SyncOperation:

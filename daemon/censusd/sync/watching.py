@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,10 +23,6 @@ from censusd.watch.watcher import Watcher, WatchStats
 
 OFF: Final = "off"
 _MOST_NAMED: Final = 3
-_FIRST_MENDED_AFTER: Final = 2.0
-_LAST_MENDED_AFTER: Final = 300.0
-_LASTED: Final = 3600.0
-"""Seconds from which on a breakdown has nothing to do with the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +54,12 @@ class Watching:
         dirty_set: where the marks go.
         on_root_changed: called when something happened to the root, or to the watch as a whole.
         on_overflow: called when events were lost.
+        put_off: why everything is to be polled for now, whatever is wanted; or empty.
 
     Attributes:
         decision: which way is in force, and why.
         complete: whether a complete pass has covered every directory since the watch was set up.
-        refused: whether the kernel would not let us watch, which may be otherwise another time.
+        refused: whether there is no watch although one is wanted, which may be otherwise another time.
     """
 
     def __init__(
@@ -75,11 +71,15 @@ class Watching:
         *,
         on_root_changed: Callable[[str], None],
         on_overflow: Callable[[], None],
+        put_off: str = "",
     ) -> None:
         self.rules = rules
         self.complete = self.refused = False
         self._fitting = self.decision, self._polled = _decide(rules, root, mounts)
         self._observer: RepositoryObserver | None = None
+        if put_off and self.watches:
+            self._poll_for_now(put_off)
+            return
         handler = DirtySetHandler(
             dirty_set, on_overflow=on_overflow, on_root_changed=on_root_changed, on_failure=on_root_changed
         )
@@ -88,7 +88,7 @@ class Watching:
             if self.watches and not self._observer:
                 self._observer = self._observe(root, handler, InotifyEmitter)
         except WatchError as error:
-            self.decision, self.refused = TierDecision(Tier.POLL, str(error)), True
+            self._poll_for_now(str(error))
 
     @property
     def watches(self) -> bool:
@@ -143,6 +143,9 @@ class Watching:
             self._observer.stop()
             self._observer = None
 
+    def _poll_for_now(self, why: str) -> None:
+        self.decision, self.refused = TierDecision(Tier.POLL, why), True
+
     def _with_fanotify(self, root: Root, handler: DirtySetHandler) -> RepositoryObserver | None:
         """The watch by fanotify, where that is wanted and can be had; whether it is what was decided is put right."""
         wanted = self.rules.wanted
@@ -169,30 +172,6 @@ class Watching:
         )
         observer.start()
         return observer
-
-
-class Mending:
-    """When a watch that broke down is set up again: at once, but ever later while it breaks down again and again.
-
-    Each time costs a complete pass. Until then everything is polled.
-    """
-
-    def __init__(self) -> None:
-        self._last = -math.inf
-        self._pause = _FIRST_MENDED_AFTER
-
-    def is_due(self, now: float) -> bool:
-        """Whether a watch that is broken is to be set up now, which counts as done then.
-
-        Args:
-            now: monotonic seconds.
-        """
-        ago = now - self._last
-        if ago < self._pause:
-            return False
-        self._last = now
-        self._pause = _FIRST_MENDED_AFTER if ago > _LASTED else min(2 * self._pause, _LAST_MENDED_AFTER)
-        return True
 
 
 def _decide(rules: WatchRules, root: Root, mounts: Mapping[str, Mount]) -> tuple[TierDecision, tuple[str, ...]]:

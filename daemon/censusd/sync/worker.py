@@ -180,8 +180,9 @@ class Worker:
         upkeep = self.upkeep
         watching = upkeep.watching if upkeep else None
         kind = Kind.RECONCILE
-        if watching is not None and watching.watcher is not None and not watching.polls:
-            barrier = watching.watcher.barrier()
+        watcher = watching.watcher if watching is not None else None
+        if watching is not None and watcher is not None and not watching.polls:
+            barrier = watcher.barrier()
             if not patiently(barrier.is_released_in):
                 barrier.give_up()
                 raise TimeoutError

@@ -80,6 +80,7 @@ class CookieJar:
         self.directory = directory
         self._lock = threading.Lock()
         self._waiting: dict[str, Barrier] = {}
+        self._taken: dict[str, Barrier] = {}
 
     def prepare(self) -> None:
         """Make the directory, and remove the cookies a killed process left behind.
@@ -93,7 +94,7 @@ class CookieJar:
         except OSError as error:
             raise WatchError(f"cannot use the cookie directory {self.directory}: {error.strerror}") from error
         with self._lock:
-            leftovers = [name for name in leftovers if name not in self._waiting]
+            leftovers = [name for name in leftovers if name not in self._waiting and name not in self._taken]
         for name in leftovers:
             self._remove(name)
 
@@ -107,7 +108,7 @@ class CookieJar:
         name = _PREFIX + secrets.token_hex(8)
         barrier = Barrier(name, self)
         with self._lock:
-            if len(self._waiting) >= _MOST_WAITING:
+            if len(self._waiting) + len(self._taken) >= _MOST_WAITING:
                 raise WatchError(f"{_MOST_WAITING:,} barriers are waiting for this watch already; it must be stuck")
             self._waiting[name] = barrier  # before the file exists, so that its event always finds it
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
@@ -129,14 +130,18 @@ class CookieJar:
         return barrier
 
     def take(self, name: str) -> Barrier | None:
-        """The barrier whose cookie's event came through; None for a cookie nobody waits for any more."""
+        """The barrier whose cookie's event came through, to be released; None for one nobody waits for any more."""
         with self._lock:
-            return self._waiting.pop(name, None)
+            barrier = self._waiting.pop(name, None)
+            if barrier is not None:
+                self._taken[name] = barrier
+            return barrier
 
     def take_all(self) -> list[Barrier]:
-        """Every barrier that is still waiting."""
+        """Every barrier that is still waiting, to be released."""
         with self._lock:
             barriers = list(self._waiting.values())
+            self._taken |= self._waiting
             self._waiting.clear()
         return barriers
 
@@ -144,11 +149,18 @@ class CookieJar:
         """Nobody waits for this cookie any more: forget it and remove its file."""
         with self._lock:
             self._waiting.pop(name, None)
+            self._taken.pop(name, None)
         self._remove(name)
 
     def close(self) -> None:
-        """Release every barrier as failed, and remove the directory if that leaves it empty."""
-        for barrier in self.take_all():
+        """Release every barrier as failed, and remove the directory if that leaves it empty.
+
+        Those as well that were taken: who was to release them may have ended.
+        """
+        self.take_all()
+        with self._lock:
+            barriers = list(self._taken.values())
+        for barrier in barriers:
             barrier.release(BarrierOutcome.FAILED)
         with contextlib.suppress(OSError):
             os.rmdir(self.directory)
