@@ -23,6 +23,8 @@ from censusd.errors import CensusError, LeaseLostError
 from censusd.model import Scope, Trigger
 from censusd.sync.requests import Kind, Request
 from censusd.sync.standing import Phase
+from censusd.watch.fanotify import FanotifyEmitter
+from censusd.watch.inotify import InotifyEmitter
 from tests.tools.library import Library, disk, from_elsewhere, take
 from tests.tools.living import DEADLINE, LivingLibrary, living
 from tests.tools.private import beside, limited
@@ -72,42 +74,50 @@ def passes_held_up(database: str) -> Iterator[None]:
 
 def overflow(library: LivingLibrary, lost: Callable[[], object]) -> None:
     """Do something when the kernel's queue is full, so that no event tells of it."""
-    one, other = write(library, "one"), write(library, "other")
     assert library.worker.upkeep is not None
     assert library.worker.upkeep.watching is not None
     watcher: Any = library.worker.upkeep.watching.watcher
-    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    queue = "fanotify" if isinstance(watcher, FanotifyEmitter) else "inotify"
+    most = int(Path(f"/proc/sys/fs/{queue}/max_queued_events").read_text())
     with watcher._lock:  # nobody reads the queue
-        for _ in range(most // 2 + 10):
-            os.utime(one)
-            os.utime(other)
+        for number in range(most + 10):  # none of which can be merged with another
+            (library.root / f"flood {number}").touch()
         lost()
     until(lambda: watcher.stats().overflows)
 
 
-def test_promise_9_an_overflow_leaves_a_durable_mark_and_repairs_itself(library: LivingLibrary, database: str) -> None:
-    write(library, "d/f")
-    library.sync()
-    assert dirty(library) is None
+@pytest.fixture
+def watched(emitter: type[InotifyEmitter], tmp_path: Path, catalogue: Catalogue) -> Iterator[LivingLibrary]:
+    """A repository whose changes are heard of by inotify, and by fanotify."""
+    way = "fanotify" if emitter is FanotifyEmitter else "inotify"
+    library = LivingLibrary(tmp_path / "watched", catalogue, tmp_path / "cookies", watch=way, debounce=0.05)
+    with living(library):
+        yield library
+
+
+def test_promise_9_an_overflow_leaves_a_durable_mark_and_repairs_itself(watched: LivingLibrary, database: str) -> None:
+    write(watched, "d/f")
+    watched.sync()
+    assert dirty(watched) is None
     with passes_held_up(database):
-        overflow(library, lambda: write(library, "d/lost"))
-        until(lambda: dirty(library) == "events were lost")
-    until(lambda: dirty(library) is None)
-    assert recorded(library)
-    triggers = library.query("SELECT trigger, status FROM sync_operations WHERE operation_type = 'reconciliation'")
+        overflow(watched, lambda: write(watched, "d/lost"))
+        until(lambda: dirty(watched) == "events were lost")
+    until(lambda: dirty(watched) is None)
+    assert recorded(watched)
+    triggers = watched.query("SELECT trigger, status FROM sync_operations WHERE operation_type = 'reconciliation'")
     assert triggers == [("overflow", "completed")]
-    write(library, "d/afterwards")
-    library.sync()  # the watches were kept
-    assert recorded(library)
-    assert len(library.query("SELECT 1 FROM sync_operations WHERE trigger = 'overflow'")) == 1
+    write(watched, "d/afterwards")
+    watched.sync()  # the watches were kept
+    assert recorded(watched)
+    assert len(watched.query("SELECT 1 FROM sync_operations WHERE trigger = 'overflow'")) == 1
 
 
-def test_promise_9_a_barrier_behind_an_overflow_waits_for_the_repair(library: LivingLibrary) -> None:
-    write(library, "d/f")
-    library.sync()
-    overflow(library, lambda: write(library, "d/lost"))
-    library.sync()
-    assert "d/lost" in library.records()
+def test_promise_9_a_barrier_behind_an_overflow_waits_for_the_repair(watched: LivingLibrary) -> None:
+    write(watched, "d/f")
+    watched.sync()
+    overflow(watched, lambda: write(watched, "d/lost"))
+    watched.sync()
+    assert "d/lost" in watched.records()
 
 
 def hold_up_events(library: LivingLibrary, then: Callable[[Any], None] = lambda _: None) -> Callable[[], bool]:
