@@ -8,10 +8,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from prometheus_client import REGISTRY
+
 from censusd.catalogue import directories
+from censusd.errors import WatchError
 from censusd.filesystem.names import text_of
 from censusd.model import FileState, Problem, ProblemKind, ScanPhase
-from censusd.service.collector import Totals
+from censusd.service.collector import Collector, Totals
+from censusd.service.heartbeat import Heartbeats
+from censusd.sync import watching
 from censusd.sync.standing import Phase
 from tests.tools.control_room import ControlRoom, busy
 from tests.tools.living import LivingLibrary
@@ -42,6 +48,21 @@ def test_status_tells_how_a_repository_stands(room: ControlRoom, photos: LivingL
     out, _ = room.ctl("status")
     assert "photos      watching      3   6 B     3     -  inotify 3 " in out
     assert "the configuration is wrong" in out
+
+
+def test_a_watch_that_cannot_be_had_is_told(room: ControlRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To who asks, and to who is to be alerted."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise WatchError("the kernel gives no inotify instance")
+
+    monkeypatch.setattr(watching, "RepositoryObserver", refuse)
+    library = room.add("photos", files={"a/one.txt": "1"})
+    assert "everything is polled for now: the kernel gives no inotify instance" in room.status("photos")["notes"]
+    collector = Collector(lambda: {"photos": library.worker}, room.catalogue, Heartbeats())
+    for _ in range(2):  # directories are counted after the watch was looked at
+        collector.collect()
+    assert REGISTRY.get_sample_value("censusd_uncovered_directories", {"repository": "photos"}) == 2
 
 
 def test_status_shows_a_pass_under_way(room: ControlRoom, photos: LivingLibrary, database: str) -> None:

@@ -127,6 +127,9 @@ class Collector:
             metrics.TIER.labels(name, tier).set(watching is not None and watching.name == tier)
         stats = watching.stats() if watching else None
         used, uncovered = (stats.watches, stats.uncovered) if stats else (0, 0)
+        if watching is not None and watching.refused:
+            # All of them, as far as they were counted.
+            uncovered = max(1, self.totals.get(name, Totals()).directories)
         metrics.WATCHES.labels(name).set(used)
         metrics.WATCHES_NEEDED.labels(name).set(used + uncovered)
         metrics.UNCOVERED.labels(name).set(uncovered)
