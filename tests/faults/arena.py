@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -243,4 +244,8 @@ class Arena:
             "SELECT v.file_path, c.worker, c.attempts, c.put_off, c.last_error, c.lease_expires_at FROM file_records v"
             " LEFT JOIN deep_scan_claims c USING (repository_id, file_id) WHERE scan_phase = 0 LIMIT 5"
         )
-        return f"these wait for the deep scan: {waiting}\n{self.daemon.log_text()[-3000:]}"
+        try:
+            status = self.daemon.ctl("--json", "status").stdout
+        except subprocess.TimeoutExpired as error:
+            status = str(error)
+        return f"these wait for the deep scan: {waiting}\n{status}\n{self.daemon.log_text()[-3000:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 
 from censusd.catalogue import deep_queue
 from censusd.catalogue.deep_queue import Selection
-from censusd.deepscan import process
+from censusd.deepscan import process, processes
 from censusd.deepscan.idle import Condition
+from censusd.deepscan.messages import Settings
 from censusd.errors import CensusError
 from tests.tools.library import Library
 from tests.tools.scanning import (
@@ -179,3 +181,25 @@ def test_worker_processes_that_do_not_start_are_said_and_tried_again(
         until(lambda: not waiting(library))
         until(lambda: scanner.condition is Condition.NOTHING)
     assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]
+
+
+def test_a_worker_process_that_starts_at_the_second_attempt_is_not_stopped_before_it_has(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[Settings] = []
+
+    def refuse_once(settings: Settings) -> process.Process:
+        if settings.nice and not refused:
+            refused.append(settings)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return process.Process(settings)
+
+    library.write("file")
+    library.reconcile()
+    monkeypatch.setattr(processes, "Process", refuse_once)
+    # At once, and it takes longer than the next look at what holds the backlog back: the machine is busy.
+    monkeypatch.setattr(processes, "_START_AGAIN", 0.0)
+    monkeypatch.setattr(process, "_BOOTSTRAP", "import time; time.sleep(2);" + process._BOOTSTRAP)
+    with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, idle_nice=1)) as scanner:
+        until(lambda: not waiting(library), lambda: str(scanner.status()), within=30)
+    assert refused

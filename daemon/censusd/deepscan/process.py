@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 from censusd.deepscan.messages import (
@@ -67,10 +68,16 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        shared_fd = os.memfd_create("censusd-worker", os.MFD_CLOEXEC)
-        requests, self._request_fd = os.pipe()
-        self.answer_fd, answers = os.pipe()
-        try:
+        # Whatever fails, for want of descriptors above all: none may stay behind, or there were ever fewer.
+        with ExitStack() as theirs, ExitStack() as ours:
+            shared_fd = os.memfd_create("censusd-worker", os.MFD_CLOEXEC)
+            theirs.callback(os.close, shared_fd)
+            requests, self._request_fd = os.pipe()
+            theirs.callback(os.close, requests)
+            ours.callback(os.close, self._request_fd)
+            self.answer_fd, answers = os.pipe()
+            theirs.callback(os.close, answers)
+            ours.callback(os.close, self.answer_fd)
             os.ftruncate(shared_fd, mmap.PAGESIZE)
             self._shared = mmap.mmap(shared_fd, mmap.PAGESIZE)
             # Isolated from the environment and without site packages, it finds the modules just where this process
@@ -84,14 +91,7 @@ class Process:
                 pass_fds=(shared_fd,),
                 start_new_session=True,
             )
-        except BaseException:
-            os.close(self._request_fd)
-            os.close(self.answer_fd)
-            raise
-        finally:
-            os.close(requests)
-            os.close(answers)
-            os.close(shared_fd)
+            ours.pop_all()
         os.set_blocking(self._request_fd, False)
         os.set_blocking(self.answer_fd, False)
         self.jobs: deque[Job] = deque()

@@ -117,6 +117,8 @@ class Processes:
                     found += process.receive()
                     if process.greeting is not None:
                         self.greeting, self.fault = process.greeting, ""
+                        if self._paused:
+                            process.pause()
                 if process.has_unsent:
                     process.send()
                 process.check(now)
@@ -130,10 +132,14 @@ class Processes:
         return found, casualties
 
     def pause(self) -> None:
-        """Stop every worker where it is, also inside a file."""
+        """Stop every worker where it is, also inside a file; one that starts, as soon as it has.
+
+        A worker that is of no use is a reason to pause, until one says that it is of some.
+        """
         self._paused = True
         for process in self._processes:
-            process.pause()
+            if process.greeting is not None:
+                process.pause()
 
     def resume(self) -> None:
         """Let them go on."""
