@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
+import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.faults.arena import Arena, trials
-from tests.tools.waiting import until
+from tests.tools.waiting import DEADLINE, until
 
 MIB = 1 << 20
 CGROUPS = Path("/sys/fs/cgroup")
+NO_DESCRIPTORS = ("EMFILE", "Too many open files")
+CROWD = 30
+"""Connections, each with a thread, and that with a stack of usually 8 MiB."""
 
 
 def pid(arena: Arena) -> int:
@@ -38,9 +44,24 @@ def limited(arena: Arena, which: int, soft: int) -> Iterator[None]:
         resource.prlimit(pid(arena), which, before)
 
 
-def descriptors(arena: Arena) -> int:
-    """The limit that leaves room for none but those that are open."""
-    return 1 + max(int(name) for name in os.listdir(f"/proc/{pid(arena)}/fd"))
+def descriptors(arena: Arena, more: int) -> int:
+    """The limit that leaves room for so many more. It is one on numbers, of which the lowest is taken that is free."""
+    taken = set(map(int, os.listdir(f"/proc/{pid(arena)}/fd")))
+    free = (number for number in itertools.count() if number not in taken)
+    return next(itertools.islice(free, more, None))
+
+
+@contextmanager
+def reached(arena: Arena, *words: str) -> Iterator[None]:
+    """The log says in one of these words that there is no more, before the block is left."""
+    before = len(arena.daemon.log_text())
+
+    def lines() -> list[str]:
+        return [line for line in arena.daemon.log_text()[before:].splitlines() if any(word in line for word in words)]
+
+    yield
+    until(lines, lambda: f"the limit was never reached\n{arena.daemon.log_text()[before:][-3000:]}")
+    arena.note = f"limit reached: {len(lines()):,} times in the log"
 
 
 def address_space(arena: Arena) -> int:
@@ -48,12 +69,39 @@ def address_space(arena: Arena) -> int:
     return int(Path(f"/proc/{pid(arena)}/statm").read_text().split()[0]) * resource.getpagesize()
 
 
+@contextmanager
+def crowd(arena: Arena) -> Iterator[Callable[[], int]]:
+    """Many connections that ask for nothing. Tells how many were ended at once, without an answer."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(CROWD)]
+        for each in sockets:
+            each.settimeout(DEADLINE)
+            each.connect(os.fspath(arena.daemon.socket))
+
+        def refused() -> int:
+            readable, _, _ = select.select(sockets, [], [], 0)
+            return sum(is_over(each) for each in readable)
+
+        yield refused
+
+
+def is_over(connection: socket.socket) -> bool:
+    """Whether the other side has said nothing before it ended a connection."""
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except ConnectionError:
+        return True
+
+
 @trials(seeds=4)
 @pytest.mark.parametrize("more", [0, 3])
 def test_no_more_file_descriptors(arena: Arena, more: int) -> None:
     @contextmanager
     def exhausted(arena: Arena) -> Iterator[None]:
-        with limited(arena, resource.RLIMIT_NOFILE, descriptors(arena) + more):
+        with (
+            limited(arena, resource.RLIMIT_NOFILE, descriptors(arena, more)),
+            reached(arena, *NO_DESCRIPTORS),
+        ):
             for command in ("scan", "deep-scan"):
                 ask(arena, command)
             yield
@@ -76,15 +124,15 @@ def test_started_with_few_file_descriptors(arena: Arena) -> None:
         arena.daemon.stop()
         program = arena.daemon.program
         arena.daemon.program = ["prlimit", "--nofile=24:4096", *program]
-        arena.daemon.start_at_once()
-        arena.workload.wait(arena.trial.operations)
+        with reached(arena, *NO_DESCRIPTORS):
+            arena.daemon.start_at_once()
+            arena.workload.wait(arena.trial.operations)
         arena.daemon.program = program
         process = arena.daemon.process
         assert process is not None
         if process.poll() is None:
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
         else:
-            assert "Too many open files" in arena.daemon.log_text()
             arena.daemon.start()
 
     arena.run("started with 24 file descriptors", few)
@@ -95,9 +143,14 @@ def test_started_with_few_file_descriptors(arena: Arena) -> None:
 def test_no_more_address_space(arena: Arena, more: int) -> None:
     @contextmanager
     def capped(arena: Arena) -> Iterator[None]:
-        with limited(arena, resource.RLIMIT_AS, address_space(arena) + more * MIB):
+        with (
+            limited(arena, resource.RLIMIT_AS, address_space(arena) + more * MIB),
+            crowd(arena) as refused,
+        ):
             ask(arena, "scan")
             yield
+            until(refused, "there was room for every connection")
+            arena.note = f"limit reached: {refused()} of {CROWD} connections refused"
 
     arena.run(f"no memory but {more} MiB" if more else "no memory (RLIMIT_AS)", capped)
 
