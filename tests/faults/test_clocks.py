@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from censusd.catalogue import deep_queue, repositories
 from censusd.catalogue.connection import Catalogue
 from censusd.model import Trigger
 from censusd.sync.requests import Kind, Request
-from tests.faults.arena import Arena, Trial, long_only, trials
+from tests.faults.arena import REPOSITORY, Arena, Trial, long_only, trials
 from tests.faults.clocks import DAY, Clock, have_witness_tell_real_time
 from tests.tools.library import take
 from tests.tools.living import DEADLINE, LivingLibrary
@@ -48,6 +50,25 @@ def passes(arena: Arena) -> int:
     return int(count)
 
 
+def dated(arena: Arena, before: int) -> list[float]:
+    """By how many days the daemon's clock was wrong, by the lines that it has logged after the first so many."""
+    lines = list(arena.daemon.log_events())[before:]
+    times = [datetime.fromisoformat(line["timestamp"]) for line in lines if "timestamp" in line]
+    return [(at - datetime.now(UTC)).total_seconds() / DAY for at in times]
+
+
+def jump(arena: Arena, clock: Clock, whose: str, days: int) -> None:
+    """Put the clock forward or back, and see that those live by it who should, and nobody else."""
+    before = len(list(arena.daemon.log_events()))
+    clock.jump(days)
+    arena.daemon.ctl("retry", REPOSITORY)  # an order, which is logged
+    until(lambda: dated(arena, before), lambda: "nothing is logged\n" + arena.daemon.log_text()[-2000:])
+    assert dated(arena, before)[-1] == pytest.approx(days if whose != "database" else 0, abs=0.1)
+    if whose != "daemon":
+        ((off,),) = arena.query("SELECT extract(epoch FROM clock_timestamp())::float8 - %s", time.time())
+        assert off / DAY == pytest.approx(days, abs=0.1)
+
+
 def goes_on(arena: Arena) -> None:
     """What is done by the clock is done as before: passes, and the renewal of the lease, which is still the first."""
     before = passes(arena)
@@ -64,10 +85,10 @@ def test_a_clock_jumps(
 ) -> None:
     @contextmanager
     def wrong(arena: Arena) -> Iterator[None]:
-        clock.jump(days)
+        jump(arena, clock, whose, days)
         yield
         goes_on(arena)
-        clock.jump(0)
+        jump(arena, clock, whose, 0)
         arena.workload.wait(trial.operations)
         goes_on(arena)
 
