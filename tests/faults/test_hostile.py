@@ -14,13 +14,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import pytest
 
 from tests.faults.arena import REPOSITORY, Arena, trials
 from tests.faults.proxy import Proxy
 from tests.tools.private import NOBODY
+from tests.tools.waiting import until
 
 USERS: Final = pytest.mark.parametrize("user", ["root", "an ordinary user"])
 
@@ -128,6 +129,64 @@ def test_odd_trees(arena: Arena, user: str) -> None:
 # Swapped while they are looked at ------------------------------------------------------------------------------------
 
 
+class Attack:
+    """Swaps paths with links to others, and files with what waits for ever, too, as long as the block lasts.
+
+    Args:
+        targets: path -> what the link that takes its place leads to.
+
+    Attributes:
+        swapped: from when to when, by the clock, something else was at one of the paths.
+    """
+
+    def __init__(self, targets: dict[Path, Path]) -> None:
+        self.swapped: list[tuple[float, float]] = []
+        self._targets = targets
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        for number in range(1 << 30):
+            if self._over.is_set():
+                return
+            for path, target in self._targets.items():
+                aside, since = path.with_name(".aside"), time.time()
+                path.rename(aside)
+                if number % 3 == 2 and aside.is_file():
+                    os.mkfifo(path)
+                else:
+                    path.symlink_to(target)
+                if number % 5 == 0:
+                    time.sleep(0.03)  # a pace of the attack: long enough to be looked at
+                path.unlink()
+                self.swapped.append((since, time.time()))
+                aside.rename(path)
+
+
+def met(arena: Arena) -> int:
+    """How often something was taken off the record because a look had met what stood in its place."""
+    gone = "SELECT count(*) FROM witness WHERE what = 'file' AND state <> 0 AND name IN ('inside', 'swapped file')"
+    ((count,),) = arena.query(gone)
+    return int(count)
+
+
+def passes_amid(arena: Arena, attack: Attack) -> list[bool]:
+    """Of each pass that was asked for, whether something was swapped while it was running."""
+    asked = arena.query(
+        "SELECT extract(epoch FROM start_time)::float8, extract(epoch FROM end_time)::float8 FROM sync_operations"
+        " WHERE trigger = 'manual' AND operation_type IN ('reconciliation', 'verify')"
+    )
+    return [any(since < end and begin < to for since, to in attack.swapped) for begin, end in asked]
+
+
 def swapped_directories(arena: Arena, user: str) -> None:
     outside = arena.place / "outside"
     (outside / "inner/deep").mkdir(parents=True)
@@ -141,37 +200,18 @@ def swapped_directories(arena: Arena, user: str) -> None:
         (swapped / directory / "inside").write_text(f"inside {directory}")
     file = arena.root / "swapped file"
     file.write_text("a file")
-    over = threading.Event()
-
-    def swap() -> None:
-        """A directory, one further down, and a file, with links to others, and with what waits for ever."""
-        for number in range(1 << 30):
-            if over.is_set():
-                return
-            inner = swapped / "inner"
-            for path, target in ((swapped, outside), (inner, outside / "inner"), (file, outside / "secret")):
-                aside = path.with_name(".aside")
-                path.rename(aside)
-                if number % 3 == 2 and path is file:
-                    os.mkfifo(path)
-                else:
-                    path.symlink_to(target)
-                if number % 5 == 0:
-                    time.sleep(0.03)  # a pace of the attack: long enough to be looked at
-                path.unlink()
-                aside.rename(path)
 
     @contextmanager
     def attacked(arena: Arena) -> Iterator[None]:
-        attacker = threading.Thread(target=swap)
-        attacker.start()
-        try:
+        targets = {swapped: outside, swapped / "inner": outside / "inner", file: outside / "secret"}
+        with Attack(targets) as attack:
             yield
             for order in ([], ["--verify"]) * (10 if arena.trial.long else 2):
                 assert arena.daemon.ctl("scan", "--wait", *order, REPOSITORY).returncode == 0
-        finally:
-            over.set()
-            attacker.join()
+            until(lambda: met(arena), "nobody has ever looked while something was swapped")
+        amid = passes_amid(arena, attack)
+        assert any(amid)
+        arena.note = f"{sum(amid)} of {len(amid)} passes amid swaps, {met(arena)} times a link or FIFO was met"
 
     arena.run(f"directories swapped with links, as {user}", attacked)
     inodes = [path.lstat().st_ino for path in (outside, *outside.rglob("*"))]
@@ -191,8 +231,7 @@ def test_directories_swapped_with_links(arena: Arena, user: str) -> None:
 # A file without an end -----------------------------------------------------------------------------------------------
 
 
-@trials(seeds=1)
-def test_a_sparse_file_of_eight_tebibytes(arena: Arena) -> None:
+def sparse_file(arena: Arena, user: str) -> None:
     home = arena.place / "sparse"
     home.mkdir()
     with (home / "sparse").open("wb") as file:
@@ -225,4 +264,11 @@ def test_a_sparse_file_of_eight_tebibytes(arena: Arena) -> None:
         arena.note = f"its neighbour hashed after {waited:.1f} s, ended within {ended:.1f} s"
 
     with arena.daemon:
-        arena.round("a sparse file of 8 TiB", endless)
+        arena.round(f"a sparse file of 8 TiB, as {user}", endless)
+
+
+@trials(seeds=1)
+@USERS
+def test_a_sparse_file_of_eight_tebibytes(arena: Arena, user: str) -> None:
+    with run_by(user, arena):
+        sparse_file(arena, user)
