@@ -12,29 +12,41 @@ import pytest
 
 from tests.faults.arena import REPOSITORY, Arena, Trial, trials
 from tests.faults.elsewhere import elsewhere
+from tests.tools.disks import make_disk, mount_disk
 from tests.tools.own_server import OwnServer
 from tests.tools.private import privately
 from tests.tools.waiting import until
 
 WAITS = {"trying again", "waiting for the database"}
+NO_ROOM = "No space left on device"
 
 
-def make_small_disk(place: Path, size: int) -> Path:
+def make_small_disk(place: Path, size: int, kind: str) -> Path:
     """Mount a disk of so many MiB at a new directory."""
     place.mkdir()
+    if kind != "tmpfs":
+        image = place.with_name("image")
+        make_disk(image, size << 20, kind)
+        mount_disk(image, place, kind)
+        return place
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=755", "tmpfs", str(place)]
     if (done := subprocess.run(mount, capture_output=True, text=True, check=False)).returncode:
         pytest.skip(f"no small disk can be mounted: {done.stderr.splitlines()[0]}")
     return place
 
 
+def kind_for(trial: Trial) -> str:
+    """A disk in memory is quick to make; in the long form every other one is a real file system on a loop device."""
+    return "ext4" if trial.long and trial.seed % 2 == 0 else "tmpfs"
+
+
 @pytest.fixture
-def small_disk() -> Iterator[Callable[[Path, int], Path]]:
+def small_disk() -> Iterator[Callable[[Path, int, str], Path]]:
     """Mounts a disk of so many MiB somewhere, for PostgreSQL, which is nobody's root; unmounted in the end."""
     mounted = []
 
-    def make(place: Path, size: int) -> Path:
-        mounted.append(make_small_disk(place, size))
+    def make(place: Path, size: int, kind: str) -> Path:
+        mounted.append(make_small_disk(place, size, kind))
         return place
 
     yield make
@@ -62,13 +74,12 @@ def full(disk: Path) -> Iterator[None]:
 def test_the_disk_of_the_database_is_full(
     trial: Trial,
     shared_path: Path,
-    small_disk: Callable[[Path, int], Path],
+    small_disk: Callable[[Path, int, str], Path],
     request: pytest.FixtureRequest,
 ) -> None:
-    disk = small_disk(shared_path / "disk", 150)
+    disk = small_disk(shared_path / "disk", 150, kind_for(trial))
     place = disk / "server"
     place.mkdir()
-    said: set[str] = set()
     with OwnServer(place) as server:
         arena = Arena(shared_path, server.conninfo, trial, request.node.user_properties)
         arena.prepare()
@@ -77,33 +88,31 @@ def test_the_disk_of_the_database_is_full(
         def crowded(arena: Arena) -> Iterator[None]:
             with full(disk):
                 arena.workload.wait(arena.trial.operations)
-                until(
-                    lambda: phase(arena) in WAITS,
-                    lambda: str(arena.daemon.status()),
-                )
-                said.add(arena.daemon.ctl("status").stdout)
+                until(lambda: is_told(arena, server), lambda: arena.daemon.ctl("status").stdout)
                 yield
-            if server.restart_if_ended():
-                said.add("PostgreSQL ended")
+            has_ended = server.restart_if_ended()
+            arena.note = f"on {kind_for(arena.trial)}" + (", PostgreSQL ended" if has_ended else "")
 
         with arena.daemon:
             arena.round("the disk of the database is full", crowded)
-        assert "No space left on device" in server.log.read_text()
+        assert NO_ROOM in server.log.read_text()
 
 
-def phase(arena: Arena) -> str:
-    """What the daemon says that it is doing about the tree."""
-    (one,) = arena.daemon.status()["repositories"]
-    return str(one["phase"])
+def is_told(arena: Arena, server: OwnServer) -> bool:
+    """Whether people are told that the tree waits, and for want of room, unless PostgreSQL itself has ended of it."""
+    said = arena.daemon.ctl("status").stdout
+    has_ended = server.process is not None and server.process.poll() is not None
+    return any(f"tree: {wait}: " in said for wait in WAITS) and (NO_ROOM in said or has_ended)
 
 
 def _log(arena: Arena) -> None:
-    disk = make_small_disk(arena.place / "disk", 4)
+    disk = make_small_disk(arena.place / "disk", 4, kind_for(arena.trial))
     arena.daemon.log = disk / "log"
     arena.settings = '[daemon]\nlog_level = "debug"\n' + arena.settings
 
     @contextmanager
     def crowded(arena: Arena) -> Iterator[None]:
+        arena.note = f"on {kind_for(arena.trial)}"
         with full(disk):
             yield
             assert arena.daemon.ctl("status").returncode == 0
@@ -121,7 +130,7 @@ def test_the_disk_of_the_log_is_full(arena: Arena) -> None:
 
 
 def _own_files(arena: Arena) -> None:
-    disk = make_small_disk(arena.place / "disk", 4)
+    disk = make_small_disk(arena.place / "disk", 4, kind_for(arena.trial))
     arena.daemon.environment = {
         "STATE_DIRECTORY": str(disk / "state"),
         "RUNTIME_DIRECTORY": str(disk / "run"),
@@ -130,6 +139,7 @@ def _own_files(arena: Arena) -> None:
 
     @contextmanager
     def crowded(arena: Arena) -> Iterator[None]:
+        arena.note = f"on {kind_for(arena.trial)}"
         with full(disk):
             yield
             arena.daemon.ctl("sync", REPOSITORY)
