@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.faults import failpoints
 from tests.faults.arena import REPOSITORY, Arena, long_only, trials
 from tests.faults.elsewhere import elsewhere
+from tests.faults.failpoints import Plan
 from tests.tools.disks import make_disk
 from tests.tools.private import mount, privately
 from tests.tools.waiting import stays, until
@@ -30,20 +34,21 @@ DIRECTORIES = {False: 3_000, True: 10_000}
 
 
 class Disk:
-    """A file system that can be mounted on the arena's root.
+    """A file system that can be mounted on the arena's root, or below it.
 
     Args:
         arena: where.
         kind: ``ext4``, on a loop device, which the kernel tells inotify of when it is unmounted and nobody uses it; or
             ``tmpfs``, shown at a second place, of which it never does.
         name: of this disk.
+        below: path of a directory below the root, to be mounted there.
     """
 
-    def __init__(self, arena: Arena, kind: str, name: str = "disk") -> None:
-        self._root = arena.root
+    def __init__(self, arena: Arena, kind: str, name: str = "disk", below: str = "") -> None:
+        self._root = arena.root / below
         self._store = arena.place / name
         self._kind = kind
-        arena.root.mkdir(exist_ok=True)
+        self._root.mkdir(parents=True, exist_ok=True)
         if kind == "tmpfs":
             self._store.mkdir()
             mount("tmpfs", self._store)
@@ -130,7 +135,7 @@ KINDS = pytest.mark.parametrize("kind", [long_only("ext4"), "tmpfs"])
 
 
 @trials()
-@KINDS
+@pytest.mark.parametrize("kind", ["ext4", "tmpfs"])  # in the short form too: the kernel tells of one, not of the other
 def test_unmounted_while_idle(arena: Arena, kind: str) -> None:
     elsewhere(privately, arena, _idle, kind)
 
@@ -189,10 +194,30 @@ def test_unmounted_while_walked(arena: Arena, kind: str) -> None:
 
 # Between the walk and the marking ------------------------------------------------------------------------------------
 
+AWAY = {
+    "withdraw_absent": ("mounted", "kept/file", "kept/.file"),
+    "withdraw_directories": ("", "kept", ".kept"),
+}
+"""What marks rows missing -> where the disk is mounted below the root, and what on it has a hidden name for a while.
 
-def _about_to_mark(arena: Arena, kind: str) -> None:
-    disk = Disk(arena, kind)
+Files are looked for once more before they are marked: by way of the root as it was opened, so that only an unmount
+below it can make that look miss them. For directories nothing is looked at any more.
+"""
+
+
+def _about_to_mark(arena: Arena, kind: str, marking: str) -> None:
+    below, name, hidden = AWAY[marking]
+    disk, top, fired = Disk(arena, kind, below=below), arena.root / below, arena.place / "fired"
     disk.mount()
+    (top / "kept").mkdir()
+    (top / "kept/file").write_text("It is there before and after, and while nothing is.")
+    fired.write_bytes(b"\1" + bytes(4095))  # not yet
+    plan = Plan(
+        str(arena.place / "points"), str(fired), f"before sync.withdrawal.{marking}", signal=int(signal.SIGSTOP)
+    )
+    arena.daemon.program, arena.daemon.environment = failpoints.program(), failpoints.environment(plan)
+    # What is gone is found by a pass, and by nothing else.
+    arena.settings += 'watch = "off"\n'
 
     @contextmanager
     def unplugged(arena: Arena) -> Iterator[None]:
@@ -200,32 +225,52 @@ def _about_to_mark(arena: Arena, kind: str) -> None:
             arena.workload.wait(20)
             with arena.workload.paused():
                 arena.daemon.sync(REPOSITORY)
-                with psycopg.connect(arena.database) as other:
-                    # A deletion waits in its transaction for this lock.
-                    other.execute("SELECT FROM repositories FOR UPDATE")
-                    arena.workload.delete()
-                    until(lambda: arena.query(WAITING))
+                with stopped_in_a_pass(arena, fired, lambda: (top / name).rename(top / hidden)):
+                    (top / hidden).rename(top / name)
                     disk.unmount()
-                    other.rollback()
+                    assert not any(top.iterdir())
                     since = time.monotonic()
                 says_offline_in_time(arena, since)
+                assert not arena.query(MARKED), "it was marked missing, because its disk was not mounted any more"
                 disk.mount()
                 until(lambda: state(arena) == "active")
         yield
 
-    arena.run(f"unmounted between the walk and the marking ({kind})", unplugged)
+    what = "files" if marking == "withdraw_absent" else "directories"
+    arena.run(f"unmounted between the walk and the marking of {what} ({kind})", unplugged)
+    assert not arena.query(MARKED)
 
 
-WAITING = """
-    SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-    AND strpos(query, 'change_number + 1') > 0
+MARKED = """
+    SELECT FROM witness WHERE what = 'file' AND state IS DISTINCT FROM 0
+    AND id IN (SELECT id FROM witness WHERE what = 'file' AND name = 'file')
 """
+"""Whether the file that is away at times was ever missing on record."""
+
+
+@contextmanager
+def stopped_in_a_pass(arena: Arena, fired: Path, remove: Callable[[], object]) -> Iterator[None]:
+    """A pass has found that something is gone; it stops at the failpoint and goes on when the block is left."""
+    remove()
+    fired.write_bytes(bytes(4096))
+    command = [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(arena.daemon.socket)]
+    with subprocess.Popen([*command, "scan", REPOSITORY], stderr=subprocess.DEVNULL):
+        assert arena.daemon.process is not None
+        status = Path(f"/proc/{arena.daemon.process.pid}/status")
+        try:
+            until(lambda: fired.read_bytes()[0] and "State:\tT" in status.read_text(), arena.daemon.log_text)
+            running = "SELECT operation_type FROM sync_operations WHERE status = 'running'"
+            assert arena.query(running) == [("reconciliation",)]
+            yield
+        finally:
+            arena.daemon.signal(signal.SIGCONT)
 
 
 @trials()
 @KINDS
-def test_unmounted_between_the_walk_and_the_marking(arena: Arena, kind: str) -> None:
-    elsewhere(privately, arena, _about_to_mark, kind)
+@pytest.mark.parametrize("marking", sorted(AWAY))
+def test_unmounted_between_the_walk_and_the_marking(arena: Arena, kind: str, marking: str) -> None:
+    elsewhere(privately, arena, _about_to_mark, kind, marking)
 
 
 # At boot -------------------------------------------------------------------------------------------------------------
