@@ -62,7 +62,7 @@ def each(arena: Arena, call: str, what: str) -> None:
     """One error after the other; some of them in the short form."""
     arena.prepare()
     with arena.daemon:
-        for error, kind in list(KINDS.items())[: None if arena.trial.long else 2]:
+        for error, kind in list(KINDS.items())[: None if arena.trial.long else 3]:
 
             @contextmanager
             def failing(arena: Arena, error: str = error, kind: str = kind) -> Iterator[None]:
