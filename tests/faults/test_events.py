@@ -77,11 +77,13 @@ def repair_costs_no_more_than_two_passes(arena: Arena) -> None:
         began = time.monotonic()
         arena.daemon.ctl("scan", "--wait", REPOSITORY)
         passes.append(time.monotonic() - began)
+        before = watch(arena)["overflows"]
         with stalled(arena):
             (arena.root / f"lost {number}").touch()
         began = time.monotonic()
         arena.daemon.sync(REPOSITORY)
         repairs.append(time.monotonic() - began)
+        assert watch(arena)["overflows"] > before, "no event was lost, and nothing had to be repaired"
         assert f"lost {number}" in arena.daemon.records(REPOSITORY)
     ratio = statistics.median(repairs) / statistics.median(passes)
     said = f"repaired in {statistics.median(repairs):.2f} s, an unchanged pass takes {statistics.median(passes):.2f} s"
