@@ -15,6 +15,11 @@ from tests.tools.waiting import until
 OTHER = "other"
 FILES = 3000
 
+PASSES = """
+    SELECT FROM sync_operations o JOIN repositories r ON r.id = o.repository_id
+    WHERE r.name = %s AND operation_type IN ('quick_scan', 'reconciliation', 'verify')
+"""
+
 
 def reload(arena: Arena, text: str) -> None:
     """Have the daemon read another configuration, and wait until it has."""
@@ -43,10 +48,24 @@ def more_than(arena: Arena, number: int) -> bool:
     return len(ids(arena, OTHER)) > number
 
 
+def is_scanning(arena: Arena, repository: str) -> bool:
+    """Whether a pass is under way."""
+    return bool(arena.query(PASSES + " AND status = 'running'", repository))
+
+
+def grow(root: Path) -> None:
+    """Make so many directories that a pass takes a while."""
+    for number in range(FILES):
+        directory = root / f"wide/{number % 100}/{number}"
+        directory.mkdir(parents=True)
+        (directory / "file").touch()
+
+
 @trials()
 def test_a_storm_of_reloads(arena: Arena) -> None:
     @contextmanager
     def storm(arena: Arena) -> Iterator[None]:
+        while_scanning = 0
         for number in range(500 if arena.trial.long else 150):
             arena.daemon.signal(signal.SIGHUP)
             if number % 10 == 0:
@@ -54,10 +73,14 @@ def test_a_storm_of_reloads(arena: Arena) -> None:
                 arena.daemon.configure(arena.configuration() + f'reconcile_max = "{7 + number} days"\n')
                 arena.workload.wait(5)
             if number % 50 == 0:
-                arena.daemon.ctl("scan", REPOSITORY)
+                arena.daemon.ctl("scan", "--verify", REPOSITORY)
+            while_scanning += is_scanning(arena, REPOSITORY)
+        assert while_scanning, "no pass was under way while it was told to read its configuration"
+        arena.note = f"{while_scanning} while scanning"
         yield
         reload(arena, arena.configuration())
 
+    grow(arena.root)
     arena.run("hundreds of SIGHUPs while scanning", storm)
 
 
@@ -67,17 +90,22 @@ def test_a_configuration_that_is_not_valid(arena: Arena) -> None:
 
     @contextmanager
     def broken(arena: Arena) -> Iterator[None]:
+        while_scanning = 0
         for text in wrong:
-            arena.daemon.ctl("scan", REPOSITORY)
+            arena.daemon.ctl("scan", "--verify", REPOSITORY)
             reload(arena, text)
+            while_scanning += is_scanning(arena, REPOSITORY)
             assert "the old one stays in force" in arena.daemon.ctl("status").stdout
             arena.workload.wait(arena.trial.operations // len(wrong))
+        assert while_scanning, "no pass was under way while it was told to read its configuration"
+        arena.note = f"{while_scanning} while scanning"
         arena.daemon.config.unlink()
         arena.daemon.signal(signal.SIGHUP)
         yield
         reload(arena, arena.configuration())
         assert "the old one stays in force" not in arena.daemon.ctl("status").stdout
 
+    grow(arena.root)
     arena.run("a configuration that is not valid, while scanning", broken)
 
 
@@ -102,6 +130,9 @@ def test_a_repository_comes_and_goes(arena: Arena) -> None:
             assert rows.items() >= known.items()
             assert arena.query("SELECT state FROM repositories WHERE name = %s", OTHER) == [("retired",)]
             known = rows
+        cancelled = len(arena.query(PASSES + " AND status = 'cancelled'", OTHER))
+        assert cancelled, "it was not scanned at any time when it was removed"
+        arena.note = f"{cancelled} of 4 while scanning"
         reload(arena, both)
         arena.daemon.sync(OTHER)
         assert ids(arena, OTHER).items() >= known.items()
