@@ -8,7 +8,8 @@ a process of its own, because a daemon that looks at its own file system waits f
 It mounts itself, prints a line, and serves until its standard input ends; then the mount is as dead as one whose server
 crashed (ENOTCONN). After a line ``hang`` it answers nothing, until a line ``go on``. The description is JSON: a
 directory is ``{"entries": {name: node}}``, a file ``{}``; both may have ``attributes`` (``nlink``, ``ino``, ``mtime``,
-``size`` ...), ``error`` (errno of looking at it) and ``list_error`` (of listing it).
+``size`` ...), ``error`` (errno of looking at it) and ``list_error`` (of listing it). A file with ``content`` can be
+read, past all caches; after a line ``mend`` without its ``open_error`` and ``read_error``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _ATTRIBUTES = struct.Struct("=QQQqqqIIIIIIIIII")
 """fuse_attr: ino, size, blocks, atime, mtime, ctime, three times nsec, mode, nlink, uid, gid, rdev, blksize, padding"""
 
 _LOOKUP, _FORGET, _GETATTR, _READDIR, _RELEASEDIR = 1, 2, 3, 28, 29
+_OPEN, _READ, _RELEASE, _FLUSH, _DIRECT_IO = 14, 15, 18, 25, 1
 _STATFS, _OPENDIR, _INIT, _INTERRUPT, _BATCH_FORGET = 17, 27, 26, 36, 42
 
 Node = dict[str, Any]
@@ -45,6 +47,7 @@ class TinyFuse:
 
     def __init__(self, root: Node) -> None:
         self.nodes = [root]
+        self.mended = False
 
     def answer(self, opcode: int, number: int, body: bytes) -> bytes:
         """The answer's body.
@@ -66,9 +69,25 @@ class TinyFuse:
             return self._listing(number, offset, size)
         if opcode == _STATFS:
             return bytes(80)
-        if opcode == _RELEASEDIR:
+        if opcode in {_OPEN, _READ} and "content" in node:
+            return self._content(node, opcode, body)
+        if opcode in {_RELEASEDIR, _RELEASE, _FLUSH}:
             return b""
         raise OSError(errno.ENOSYS, "")
+
+    def mend(self) -> None:
+        """From now on every file can be read."""
+        self.mended = True
+
+    def _content(self, node: Node, opcode: int, body: bytes) -> bytes:
+        error = node.get("open_error" if opcode == _OPEN else "read_error")
+        if error and not self.mended:
+            raise OSError(error, "")
+        if opcode == _OPEN:
+            return struct.pack("=QII", 0, _DIRECT_IO, 0)
+        offset, size = struct.unpack_from("=8xQI", body)
+        content: bytes = node["content"].encode()
+        return content[offset : offset + size]
 
     def _number(self, node: Node) -> int:
         if "number" not in node:
@@ -89,7 +108,14 @@ class TinyFuse:
         if "error" in node:
             raise OSError(node["error"], "")
         kind = stat.S_IFDIR | 0o755 if "entries" in node else stat.S_IFREG | 0o644
-        given = {"ino": number, "size": 0, "mtime": 0, "ctime": 0, "nlink": 1, **node.get("attributes", {})}
+        given = {
+            "ino": number,
+            "size": len(node.get("content", "")),
+            "mtime": 0,
+            "ctime": 0,
+            "nlink": 1,
+            **node.get("attributes", {}),
+        }
         times = (0, given["mtime"], given["ctime"], 0, 0, 0)
         return _ATTRIBUTES.pack(given["ino"], given["size"], 0, *times, kind, given["nlink"], 0, 0, 0, 4096, 0)
 
@@ -134,6 +160,11 @@ def go_on(server: subprocess.Popen[bytes]) -> None:
     _say(server, b"go on\n")
 
 
+def mend(server: subprocess.Popen[bytes]) -> None:
+    """Have every file be readable from now on."""
+    _say(server, b"mend\n")
+
+
 def _say(server: subprocess.Popen[bytes], line: bytes) -> None:
     assert server.stdin is not None
     assert server.stdout is not None
@@ -163,7 +194,9 @@ def main() -> None:
             line = os.read(0, 100)
             if not line:
                 break
-            if line == b"hang\n":
+            if line == b"mend\n":
+                served.mend()
+            elif line == b"hang\n":
                 poll.unregister(device)
             else:
                 poll.register(device, select.POLLIN)
