@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.faults import second_referee, witness
+from tests.faults.bystanders import Bystanders, survey
 from tests.faults.referee import differences, listing, on_record
 from tests.faults.workload import Workload
 from tests.tools.daemon import DaemonProcess
@@ -110,6 +111,7 @@ class Arena:
         daemon: not started; may be another one, before ``run``.
         settings: its configuration but for the repository, and keys of the repository.
         workload: on the tree; made by ``prepare``.
+        bystanders: the other files in it.
         rows: as given.
         note: a figure for the table, if the fault has one to tell.
         imprecision: seconds by which the witness's clock may be wrong.
@@ -123,6 +125,7 @@ class Arena:
         self.settings = SETTINGS
         self.daemon = DaemonProcess(place, database, "")
         self.workload: Workload
+        self.bystanders = Bystanders()
         self.note = ""
         self.imprecision = 0.0
         self.rows = rows
@@ -166,6 +169,7 @@ class Arena:
         recorded, rows = on_record(self.database, REPOSITORY)
         assert not (wrong := differences(recorded, listing(self.root))), wrong
         self.workload.on_record(rows)
+        self.bystanders.on_record(survey(self.root, recorded.keys() - self.workload.files.keys()), rows)
 
     def judge(self, name: str, ended: float) -> Verdict:
         """Take the barrier and compare; the test fails unless everything is as it should be.
@@ -189,26 +193,32 @@ class Arena:
         verdict.unseconded = second_referee.why_not()
         if not verdict.lost and not verdict.unseconded:
             verdict.lost = second_referee.disagreements(recorded, self.root)
+        asked = time.time()
+        marks = survey(self.root, found.keys() - self.workload.files.keys())
+        self.bystanders.at_rest(marks, asked)
         verdict.wrongly_missing = witness.wrongly_missing(self.database, REPOSITORY, self._was_there)
-        verdict.ids_changed = self._ids_changed(rows)
+        verdict.ids_changed = self._ids_changed(rows, self.bystanders.expected(marks))
         self.rows.append(("fault", verdict.row()))
         for wrong in (verdict.lost, verdict.wrongly_missing, verdict.ids_changed):
             assert not wrong, verdict
         return verdict
 
     def _was_there(self, path: bytes, inode: int, since: float, to: float) -> bool:
-        return self.workload.was_there(path, inode, since - self.imprecision, to + self.imprecision)
+        times = since - self.imprecision, to + self.imprecision
+        return any(known.was_there(path, inode, *times) for known in (self.workload, self.bystanders))
 
-    def _ids_changed(self, rows: dict[bytes, int]) -> list[str]:
+    def _ids_changed(self, rows: dict[bytes, int], bystanders: dict[bytes, int]) -> list[str]:
         heirs = witness.heirs(self.database, REPOSITORY)
+        files = [(path, file.row, "; ".join(file.story)) for path, file in self.workload.files.items()]
+        files += [(path, row, "not the workload's") for path, row in bystanders.items()]
         changed = []
-        for path, file in self.workload.files.items():
-            expected, found = file.row, rows.get(path)
+        for path, row, what in files:
+            expected, found = row, rows.get(path)
             while expected in heirs and expected != found:
                 expected = heirs[expected]
             if expected is not None and expected != found:
-                story = witness.story(self.database, file.row, found)
-                changed.append(f"{path!r}: row {found} instead of {file.row}; {'; '.join(file.story)}; notes: {story}")
+                story = witness.story(self.database, row, found)
+                changed.append(f"{path!r}: row {found} instead of {row}; {what}; notes: {story}")
         return changed
 
     def lasts(self, seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,8 +15,10 @@ import pytest
 
 from tests.faults import second_referee
 from tests.faults.arena import Arena, trials
+from tests.faults.bystanders import Bystanders, survey
 from tests.faults.referee import Seen, listing
 from tests.faults.workload import STAY, Workload
+from tests.tools.waiting import until
 
 
 @contextmanager
@@ -35,22 +38,47 @@ def test_no_fault(arena: Arena) -> None:
     assert arena.workload.failed * 20 < arena.workload.count
 
 
-ONE = f"(SELECT min(f.id) FROM files f JOIN directories d ON d.id = f.directory_id WHERE d.path = '{STAY.decode()}')"
+BESIDE = "beside"
+"""A directory whose files are not the workload's."""
+
+
+def one(directory: str) -> str:
+    """The row of a file in it, the first one."""
+    return f"(SELECT min(f.id) FROM files f JOIN directories d ON d.id = f.directory_id WHERE d.path = '{directory}')"
+
+
+def missing_for_a_moment(directory: str) -> list[str]:
+    """The same row in two states."""
+    return [f"UPDATE files SET state = {state} WHERE id = {one(directory)}" for state in (1, 0)]
+
+
+ONE = one(STAY.decode())
+THOSE = f"FROM files f JOIN directories d ON d.id = f.directory_id WHERE d.path = '{BESIDE}'"
+EXCHANGED = [
+    f"UPDATE files SET id = {new} WHERE id IN (SELECT f.id {THOSE})"
+    for new in ("-id", f"(SELECT sum(-f.id) {THOSE}) + id")
+]
+"""Of two rows, each is the other file's."""
 
 
 @trials(seeds=0)
 @pytest.mark.parametrize(
-    ("statements", "column"),
+    ("statements", "column", "count"),
     [
-        ([f"UPDATE files SET size = size + 1 WHERE id = {ONE}"], "lost"),
-        ([f"UPDATE files SET content_hash = 'x' WHERE id = {ONE}"], "lost"),
-        ([f"UPDATE files SET id = id + 1000000 WHERE id = {ONE}"], "ids_changed"),
-        ([f"DELETE FROM files WHERE id = {ONE}"], "wrongly_missing"),
-        # For a moment only:
-        ([f"UPDATE files SET state = {state} WHERE id = {ONE}" for state in (1, 0)], "wrongly_missing"),
+        ([f"UPDATE files SET size = size + 1 WHERE id = {ONE}"], "lost", 1),
+        ([f"UPDATE files SET content_hash = 'x' WHERE id = {ONE}"], "lost", 1),
+        ([f"UPDATE files SET id = id + 1000000 WHERE id = {ONE}"], "ids_changed", 1),
+        ([f"DELETE FROM files WHERE id = {ONE}"], "wrongly_missing", 1),
+        (missing_for_a_moment(STAY.decode()), "wrongly_missing", 1),
+        (missing_for_a_moment(BESIDE), "wrongly_missing", 1),
+        (EXCHANGED, "ids_changed", 2),
     ],
 )
-def test_what_is_wrong_is_noticed(arena: Arena, statements: list[str], column: str) -> None:
+def test_what_is_wrong_is_noticed(arena: Arena, statements: list[str], column: str, count: int) -> None:
+    (arena.root / BESIDE).mkdir(parents=True)
+    for name in ("one", "other"):
+        (arena.root / BESIDE / name).write_text(name)
+
     @contextmanager
     def spoilt(arena: Arena) -> Iterator[None]:
         yield
@@ -63,7 +91,57 @@ def test_what_is_wrong_is_noticed(arena: Arena, statements: list[str], column: s
     (_, verdict), *_ = arena.rows
     arena.rows.clear()  # that is how it should be
     assert isinstance(verdict, dict)
-    assert verdict[column] == 1
+    assert verdict[column] == count
+
+
+def test_what_files_prove_that_are_not_the_workloads(tmp_path: Path) -> None:
+    names = ("still", "written", "mode", "aside", "again", "moved", "goes", "stays", "linked", "away/file", "full/file")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    bystanders = Bystanders()
+    before = survey(tmp_path, map(os.fsencode, names))
+    rests = max(mark.rests for mark in before.values())
+    until(lambda: time.time() > rests)
+    bystanders.on_record(before, {os.fsencode(name): number for number, name in enumerate(names)})
+    until(lambda: time.time() > rests + 0.2)
+
+    (tmp_path / "written").write_text("something else")
+    (tmp_path / "mode").chmod(0o600)
+    for name in ("aside", "away"):
+        (tmp_path / name).rename(tmp_path / "in between")
+        (tmp_path / "in between").rename(tmp_path / name)
+    (tmp_path / "again").unlink()
+    (tmp_path / "again").write_text("again")
+    (tmp_path / "moved").rename(tmp_path / "moved away")
+    (tmp_path / "goes").rename(tmp_path / "stays")
+    os.link(tmp_path / "linked", tmp_path / "another link")
+    (tmp_path / "full/new").write_text("new")
+    done = time.time()
+    until(lambda: time.time() > done + 0.2)
+    there = ("moved away", "another link", "full/new")
+    after = survey(tmp_path, map(os.fsencode, (*names, *there)))
+    asked = time.time()
+    bystanders.at_rest(after, asked)
+
+    expected = bystanders.expected(after)
+    assert {path: names[number] for path, number in expected.items()} == {
+        b"still": "still",
+        b"away/file": "away/file",
+        b"full/file": "full/file",
+        b"moved away": "moved",
+    }
+
+    def proven(since: float, to: float) -> set[bytes]:
+        return {path for path, mark in after.items() if bystanders.was_there(path, mark.inode, since, to)}
+
+    # What was on record when the round began was there from then on only if nothing was done to it or above it.
+    assert proven(0, done) == {b"still"}
+    assert proven(rests, done) == {b"still"}
+    assert proven(0, rests) == set(), "before the round began"
+    assert proven(0, asked + 1) == set(), "nobody has looked"
+    # After all was done, everything was where it is.
+    assert proven(done + 0.1, asked) == after.keys()
 
 
 def test_a_deletion_that_was_done_is_not_wrong(tmp_path: Path) -> None:
