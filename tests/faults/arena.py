@@ -71,7 +71,7 @@ class Verdict:
         lost: what is on disk and not on record as it is, or the other way round.
         wrongly_missing: what was taken off the record although it was there all the time.
         ids_changed: what has another row than it must have.
-        repair: seconds from the end of the fault to the end of the barrier.
+        repair: seconds from the end of the fault to the end of the barrier; the longest, if it happened repeatedly.
         note: a figure worth telling.
         unseconded: why the second referee was not asked; empty if it was, and agreed.
     """
@@ -92,7 +92,10 @@ class Verdict:
 
 
 class Fault(Protocol):
-    """What happens while files change: it begins, lasts for as long as the block, and has ended after it."""
+    """What happens while files change: it begins, lasts for as long as the block, and has ended after it.
+
+    What waits in it for things to be repaired says by ``fault_is_over`` where it ended really.
+    """
 
     def __call__(self, arena: Arena, /) -> AbstractContextManager[object]: ...
 
@@ -130,6 +133,8 @@ class Arena:
         self.imprecision = 0.0
         self.rows = rows
         self._retried = 0.0
+        self._fault_over: float | None = None
+        self._repair = 0.0
 
     def run(self, name: str, fault: Fault) -> Verdict:
         """Start, let the fault happen under the workload, and judge.
@@ -149,8 +154,22 @@ class Arena:
             self.workload.wait(20)
             with fault(self):
                 self.workload.wait(self.trial.operations)
-            ended = time.monotonic()
+            ended = time.monotonic() if self._fault_over is None else self._fault_over
         return self.judge(name, ended)
+
+    def fault_is_over(self) -> None:
+        """The fault has ended just now: the time to repair counts from the last call, else from the end of its block.
+
+        Whatever may be waited for from here on is part of it, such as the daemon's saying that all is well.
+        """
+        self._fault_over = time.monotonic()
+
+    def repaired(self) -> None:
+        """Take the barrier: the time to repair ends here, though the workload goes on, or the fault comes again."""
+        self.daemon.sync(REPOSITORY)
+        if self._fault_over is not None:
+            self._repair = max(self._repair, time.monotonic() - self._fault_over)
+        self._fault_over = None
 
     def prepare(self, **workload: Any) -> None:
         """Make the tree and the configuration."""
@@ -164,6 +183,7 @@ class Arena:
 
     def begin(self) -> None:
         """Have everything on record, with hashes: from here on rows must be kept. The daemon has been started."""
+        self._fault_over, self._repair = None, 0.0
         self.daemon.sync(REPOSITORY)
         self.deep_scanned()
         recorded, rows = on_record(self.database, REPOSITORY)
@@ -183,7 +203,7 @@ class Arena:
         verdict = Verdict(name, self.trial.seed, note=self.note)
         self.note = ""
         self.daemon.sync(REPOSITORY)
-        verdict.repair = time.monotonic() - ended
+        verdict.repair = max(self._repair, time.monotonic() - ended)
         found, (recorded, rows) = listing(self.root), on_record(self.database, REPOSITORY)
         verdict.lost = differences(recorded, found, hashes=False)
         if not verdict.lost:

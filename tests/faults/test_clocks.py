@@ -89,6 +89,8 @@ def test_a_clock_jumps(
         yield
         goes_on(arena)
         jump(arena, clock, whose, 0)
+        arena.fault_is_over()
+        arena.repaired()
         arena.workload.wait(trial.operations)
         goes_on(arena)
 

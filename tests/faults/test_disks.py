@@ -124,7 +124,9 @@ def _idle(arena: Arena, kind: str) -> None:
                 with away(arena, disk):
                     pass
                 disk.mount()
+                arena.fault_is_over()
                 until(lambda: state(arena) == "active")
+                arena.repaired()
         yield
 
     arena.run(f"unmounted while idle, and mounted again ({kind})", unplugged)
@@ -161,7 +163,9 @@ def _walked(arena: Arena, kind: str) -> None:
                 with walking(arena, chance.uniform(0, 0.1)), away(arena, disk):
                     pass
                 disk.mount()
+                arena.fault_is_over()
                 until(lambda: state(arena) == "active")
+                arena.repaired()
         yield
 
     arena.run(f"unmounted mid-walk ({kind})", unplugged)
@@ -233,7 +237,9 @@ def _about_to_mark(arena: Arena, kind: str, marking: str) -> None:
                 says_offline_in_time(arena, since)
                 assert not arena.query(MARKED), "it was marked missing, because its disk was not mounted any more"
                 disk.mount()
+                arena.fault_is_over()
                 until(lambda: state(arena) == "active")
+                arena.repaired()
         yield
 
     what = "files" if marking == "withdraw_absent" else "directories"
@@ -300,6 +306,7 @@ def _boot(arena: Arena, kind: str) -> None:
                         wrong.unmount()
                     mounted = time.monotonic()
                     disk.mount()
+                    arena.fault_is_over()
                     until(lambda: state(arena) == "active")
                     assert time.monotonic() < mounted + WITHIN
 

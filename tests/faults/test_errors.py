@@ -87,6 +87,7 @@ def each(arena: Arena, call: str, what: str) -> None:
                         arena.daemon.ctl("scan", *order, REPOSITORY)
                         assert problems(arena).get(STAY.decode()) == kind
                     yield
+                arena.fault_is_over()
                 with arena.workload.paused():
                     over(arena)
 

@@ -38,6 +38,31 @@ def test_no_fault(arena: Arena) -> None:
     assert arena.workload.failed * 20 < arena.workload.count
 
 
+@trials(seeds=0)
+@pytest.mark.parametrize("is_repaired", [False, True])
+def test_the_time_to_repair_counts_from_where_the_fault_ended(arena: Arena, is_repaired: bool) -> None:
+    ended, took = 0.0, 0.0
+
+    @contextmanager
+    def lasting(arena: Arena) -> Iterator[None]:
+        nonlocal ended, took
+        yield
+        arena.fault_is_over()
+        arena.lasts(1.5)
+        ended = time.monotonic()
+        arena.fault_is_over()
+        arena.lasts(0.5)
+        if is_repaired:
+            arena.repaired()
+            took = time.monotonic() - ended
+            arena.lasts(1.5)
+            ended = time.monotonic()
+
+    verdict = arena.run("none", lasting)
+    arena.rows.clear()  # it is not the daemon's
+    assert 0.5 <= verdict.repair <= max(took, time.monotonic() - ended)
+
+
 BESIDE = "beside"
 """A directory whose files are not the workload's."""
 

@@ -160,6 +160,7 @@ class Sweep:
             self._arena.note = f"{self._all - len(self._silent)} of {self._all} points"
         if not self._survives:
             self.arm()
+            self._arena.fault_is_over()
             self.daemon.start()
 
     def die(self, point: str) -> None:
@@ -178,13 +179,14 @@ class Sweep:
             self._silent.append(point)
             self.daemon.kill()
         if self._survives:
+            self._arena.fault_is_over()
             if occasion_of(point) in ENDING and not self._has_ended():
                 self.daemon.signal(signal.SIGTERM)
                 assert self.daemon.process is not None
                 self.daemon.process.wait(DEADLINE)
             if self._has_ended():
                 self.daemon.start()
-            self.daemon.sync(REPOSITORY)
+            self._arena.repaired()
         elif self.has_fired():
             assert self.daemon.process is not None
             assert self.daemon.process.wait(DEADLINE) == -signal.SIGKILL
