@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from contextlib import AbstractContextManager
@@ -26,6 +27,18 @@ SETTINGS: Final = (
     'debounce = "20ms"\nlease_ttl = "5s"\npoll_interval = "1s"\n'
 )
 """Everything at once, also on a machine that is busy. [defaults] is last, so that keys can be put behind it."""
+
+
+OVERLOAD: Final = 12
+"""Processes that want to run, for each processor: with more than that, what does not happen in time tells nothing."""
+
+
+def overloaded(load: float, processors: int) -> str:
+    """Why nothing can be tried with so much to do for so many processors; empty if it can be."""
+    limit = OVERLOAD * processors
+    if load <= limit:
+        return ""
+    return f"the machine is overloaded: its load is {load:.1f}, and {limit} is the most ({OVERLOAD} for each processor)"
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ class Fault(Protocol):
 
 
 class Arena:
-    """A place for one run.
+    """A place for one run; on a machine that has too much to do there is none, and the test is skipped.
 
     Args:
         place: a directory with a path short enough for sockets.
@@ -121,6 +134,8 @@ class Arena:
     """
 
     def __init__(self, place: Path, database: str, trial: Trial, rows: list[tuple[str, object]]) -> None:
+        if why := overloaded(os.getloadavg()[0], os.cpu_count() or 1):
+            pytest.skip(why)
         self.place = place
         self.database = database
         self.trial = trial

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.faults import second_referee
-from tests.faults.arena import Arena, trials
+from tests.faults.arena import Arena, Trial, overloaded, trials
 from tests.faults.bystanders import Bystanders, survey
 from tests.faults.referee import Seen, listing
 from tests.faults.workload import STAY, Workload
@@ -61,6 +61,14 @@ def test_the_time_to_repair_counts_from_where_the_fault_ended(arena: Arena, is_r
     verdict = arena.run("none", lasting)
     arena.rows.clear()  # it is not the daemon's
     assert 0.5 <= verdict.repair <= max(took, time.monotonic() - ended)
+
+
+def test_nothing_is_tried_on_a_machine_that_is_overloaded(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("os.getloadavg", lambda: (48.06, 0.0, 0.0))
+    with pytest.raises(pytest.skip.Exception, match=r"its load is 48\.1, and 48 is the most \(12 for each processor\)"):
+        Arena(place, "there is none", Trial(), [])
+    assert not overloaded(48.0, 4)
 
 
 BESIDE = "beside"
