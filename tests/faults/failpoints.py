@@ -1,8 +1,9 @@
 """censusd with points at which it, or what it depends on, can be killed or stopped: ``python failpoints.py run ...``.
 
-Points are named after where they are: before and after every commit, after the function whose transaction it is; and
-before and after some other functions and system calls that change something for good. What is to be done is in the
-environment (``Plan``). It is the daemon's own code that runs: what is wrapped calls what was there.
+Points are named after where they are: before and after every commit, after the function whose transaction it is, with
+``#1``, ``#2`` and so on behind it if it has several; and before and after some other functions and system calls that
+change something for good. What is to be done is in the environment (``Plan``). It is the daemon's own code that runs:
+what is wrapped calls what was there.
 """
 
 from __future__ import annotations
@@ -92,18 +93,41 @@ class Failpoints:
                 with contextlib.suppress(OSError):
                     os.write(self._log, f"{name}\n".encode())
             if name == self._plan.point and self._counts[name] >= self._plan.nth and not self._fired[0]:
-                self._fired[0] = 1
-                self._kill()
+                self._happen()
 
-    def _kill(self) -> None:
+    def _happen(self) -> None:
+        """Send the signal; if there is nobody to send it to, the next passing is tried."""
         if self._plan.target == "self":
+            self._fired[0] = 1
             # The one call of its kind that worker processes are left.
             signal.pthread_kill(threading.get_ident(), self._plan.signal)
             return
-        postmaster = int(Path(self._plan.cluster, "postmaster.pid").read_text().split()[0])
-        stat = Path(f"/proc/{postmaster}/stat").read_text()
-        keeper = int(stat.rpartition(")")[2].split()[1])
-        os.kill(postmaster if self._plan.target == "postmaster" else keeper, self._plan.signal)
+        victim = self._server()
+        if victim is not None:
+            self._fired[0] = 1
+            try:
+                os.kill(victim, self._plan.signal)
+            except OSError:
+                self._fired[0] = 0
+
+    def _server(self) -> int | None:
+        """The private PostgreSQL's postmaster, or its keeper, whose child that is; None if it is not there."""
+        try:
+            victim = int(Path(self._plan.cluster, "postmaster.pid").read_text().split()[0])
+            name, parent = _called(victim)
+            # The file may be left over, and its number be somebody else's; and whose parent has died gets another.
+            if name == "postgres" and self._plan.target == "keeper":
+                victim = parent
+                name, _ = _called(victim)
+        except (OSError, ValueError, IndexError):
+            return None
+        return victim if name == {"postmaster": "postgres", "keeper": "censusd-keeper"}[self._plan.target] else None
+
+
+def _called(process: int) -> tuple[str, int]:
+    """The name of a process, and the number of its parent."""
+    before, _, after = Path(f"/proc/{process}/stat").read_text().rpartition(") ")
+    return before.partition("(")[2], int(after.split()[1])
 
 
 def wrap(where: str, points: Failpoints) -> None:
@@ -140,7 +164,7 @@ def wrap_commits(points: Failpoints) -> None:
     def outer(*arguments: Any) -> Any:
         class Connection(inner(*arguments)):  # type: ignore[misc]
             def commit(self) -> None:
-                name = _caller(sys._getframe())
+                name = _transaction(sys._getframe())
                 points.passing(f"before commit {name}")
                 super().commit()
                 points.passing(f"after commit {name}")
@@ -150,36 +174,97 @@ def wrap_commits(points: Failpoints) -> None:
     connection._connection_class = outer  # type: ignore[assignment]
 
 
-def _caller(frame: FrameType | None) -> str:
-    """The function of censusd that the transaction belongs to."""
+def _caller(frame: FrameType | None) -> FrameType | None:
+    """The function of censusd that asks for something of the database or the system."""
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module.startswith("censusd.") and module != "censusd.catalogue.connection":
-            return f"{module.removeprefix('censusd.')}.{frame.f_code.co_qualname}"
+            return frame
         frame = frame.f_back
-    return "?"
+    return None
 
 
-def commits() -> frozenset[str]:
-    """The functions whose transactions are committed, by the names that their points have, read from the code."""
-    import censusd  # noqa: PLC0415, only for the place of its code
+def _name(frame: FrameType) -> str:
+    return f"{frame.f_globals['__name__'].removeprefix('censusd.')}.{frame.f_code.co_qualname}"
 
-    (top,) = map(Path, censusd.__path__)
-    return frozenset(
-        ".".join((*file.relative_to(top).with_suffix("").parts, *function))
-        for file in top.rglob("*.py")
-        for function in _functions_with_transactions(ast.parse(file.read_text(encoding="utf-8")), ())
+
+def _transaction(frame: FrameType | None) -> str:
+    """The transaction that is about to be committed, by the name that its points have."""
+    frame = _caller(frame)
+    if frame is None:
+        return "?"
+    module = frame.f_globals["__name__"].removeprefix("censusd.")
+    name = transaction_at(Path(frame.f_code.co_filename), frame.f_code.co_qualname, frame.f_lineno)
+    # One that is not in the code, as far as anybody can tell from it, is a point that nobody knows of.
+    return f"{module}.{name}" if name else f"{_name(frame)}#?"
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One in the code.
+
+    Attributes:
+        function: whose it is.
+        name: the function, and which one of its transactions if it has several, in the order of the code.
+        first: line of its statement, which is a ``with`` and has the whole transaction in it.
+        last: its last line.
+    """
+
+    function: str
+    name: str
+    first: int
+    last: int
+
+
+def transaction_at(file: Path, function: str, line: int) -> str | None:
+    """The name of a function's transaction that has a line in it: the innermost one, if there are several."""
+    around = [one for one in transactions(file) if one.function == function and one.first <= line <= one.last]
+    return max(around, key=lambda one: one.first).name if around else None
+
+
+@functools.cache
+def transactions(file: Path) -> tuple[Transaction, ...]:
+    """All of a module, read from its code."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = sorted(
+        (function, one.lineno, one.end_lineno or one.lineno) for function, one in _statements(tree, (), None)
     )
+    how_many = Counter(function for function, _, _ in found)
+    seen: Counter[str] = Counter()
+    named = []
+    for function, first, last in found:
+        seen[function] += 1
+        name = f"{function}#{seen[function]}" if how_many[function] > 1 else function
+        named.append(Transaction(function, name, first, last))
+    return tuple(named)
 
 
-def _functions_with_transactions(node: ast.AST, within: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _statements(node: ast.AST, within: tuple[str, ...], around: ast.stmt | None) -> Iterator[tuple[str, ast.stmt]]:
+    """The statements that begin transactions, and the functions that they are in."""
     for child in ast.iter_child_nodes(node):
         inside = within
         if isinstance(child, ast.FunctionDef | ast.ClassDef):
             inside = (*within, *(["<locals>"] if isinstance(node, ast.FunctionDef) else []), child.name)
-        elif isinstance(child, ast.Attribute) and child.attr in {"transaction", "session"}:
-            yield within
-        yield from _functions_with_transactions(child, inside)
+        elif isinstance(child, ast.Attribute) and child.attr in {"transaction", "session"} and around is not None:
+            yield ".".join(within), around
+        yield from _statements(child, inside, child if isinstance(child, ast.stmt) else around)
+
+
+def commits() -> frozenset[str]:
+    """The transactions that are committed, by the names that their points have, read from the code."""
+    import censusd  # noqa: PLC0415, only for the place of its code
+
+    (top,) = map(Path, censusd.__path__)
+    return frozenset(
+        ".".join((*file.relative_to(top).with_suffix("").parts, one.name))
+        for file in top.rglob("*.py")
+        for one in transactions(file)
+    )
+
+
+def function_of(point: str) -> str:
+    """The function that a point is in, or whose it is."""
+    return point.rsplit(maxsplit=1)[-1].partition("#")[0]
 
 
 def wrap_calls(points: Failpoints) -> None:
@@ -187,9 +272,9 @@ def wrap_calls(points: Failpoints) -> None:
 
     def hook(event: str, _arguments: Any) -> None:
         if event in _AUDITED:
-            name = _caller(sys._getframe())
-            if name != "?":
-                points.passing(f"before {event} {name}")
+            caller = _caller(sys._getframe())
+            if caller is not None:
+                points.passing(f"before {event} {_name(caller)}")
 
     sys.addaudithook(hook)
 

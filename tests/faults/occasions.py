@@ -12,6 +12,7 @@ from typing import Final
 import psycopg
 
 from tests.faults.arena import REPOSITORY, Arena
+from tests.faults.failpoints import function_of
 from tests.faults.workload import STAY
 from tests.tools.daemon import DEADLINE, DaemonProcess
 from tests.tools.describing import picture
@@ -197,6 +198,13 @@ def much_has_changed(scene: Scene) -> None:
     asked(scene)
 
 
+def converted(scene: Scene) -> None:
+    """The root's file system is of another type than on record, as one that was converted in its place."""
+    scene.tamper("""UPDATE repositories SET identity = jsonb_set(identity, '{type}', '"made up"')""")
+    scene.arena.daemon.ctl("scan", REPOSITORY)
+    scene.wait(seconds=1)
+
+
 def picture_comes(scene: Scene) -> None:
     """There is a new picture, and then nothing changes for a while."""
     number = len(list(scene.arena.root.glob("*.png")))
@@ -225,13 +233,17 @@ OCCASIONS: Final[dict[str, Occasion]] = {
     "sync.roots.RootGuard._adopt": root_away,
     "sync.roots.RootGuard._offline": another_root,
     "sync.roots.RootGuard._renumbered": root_away,
+    "sync.roots.RootGuard.settle#2": converted,
     "sync.upkeep.Upkeep._mark_dirty": cut_off,
     "sync.upkeep.Upkeep.look_again": unreadable_before,
     "sync.upkeep.Upkeep.recover": cut_off,
     "sync.upkeep.Upkeep.set_state": root_away,
     "sync.worker.Worker._finish": ended,
 }
-"""Function at whose points something happens -> what makes it be called. For all others somebody asks."""
+"""Function at whose points something happens, or one of its transactions -> what makes it be called.
+
+For all others somebody asks.
+"""
 
 
 ENDING: Final = frozenset({ended, ended_with_work_in_hand, ended_while_it_waits})
@@ -240,4 +252,4 @@ ENDING: Final = frozenset({ended, ended_with_work_in_hand, ended_while_it_waits}
 
 def occasion_of(point: str) -> Occasion:
     """What makes a daemon pass a point."""
-    return OCCASIONS.get(point.rsplit(maxsplit=1)[-1], asked)
+    return OCCASIONS.get(point.rsplit(maxsplit=1)[-1]) or OCCASIONS.get(function_of(point), asked)

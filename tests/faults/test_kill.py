@@ -35,7 +35,7 @@ AT_ONCE = 4
 
 OF_THE_DAEMON = (
     "before commit sync.run.Run.apply",
-    "after commit sync.run.Run.finish",
+    "after commit sync.run.Run.finish#2",
     "before sync.withdrawal.withdraw_absent",
     "before commit deepscan.writer.Writer._write",
 )
@@ -49,7 +49,7 @@ IN_HUGE_DIRECTORIES = ("sync.huge.",)
 NOT_HERE = {
     "service.trees.Trees._judge": "only of a worker that has mounts which its daemon has not, and it only reads",
 }
-"""Functions whose commits nobody passes here, and why: all others have to be passed, by whoever passes them."""
+"""Transactions whose commits nobody passes here, and why: all others have to be passed, by whoever passes them."""
 
 CALLS = (
     "before os.remove service.http.server.HttpServer._remove_file",
@@ -59,7 +59,7 @@ CALLS = (
 """Of a daemon that has no PostgreSQL of its own."""
 
 OF_A_WORKER = ("before commit deepscan.writer.Writer._write",)
-OF_A_SERVER = ("before commit catalogue.migrations.migrate",)
+OF_A_SERVER = ("before commit catalogue.migrations.migrate#2",)
 """What nobody would notice who only looks after a database once the daemon is at work."""
 
 OF_WORKER_PROCESSES = tuple(
@@ -69,10 +69,10 @@ OF_WORKER_PROCESSES = tuple(
 
 def commits(*rooms: str, but: tuple[str, ...] = ()) -> list[str]:
     """The points before and after every commit of these rooms, but for some of them."""
-    functions = sorted(failpoints.commits() - NOT_HERE.keys())
-    found = [one for one in functions if one.startswith(rooms) and not one.startswith(but)]
+    transactions = sorted(failpoints.commits() - NOT_HERE.keys())
+    found = [one for one in transactions if one.startswith(rooms) and not one.startswith(but)]
     assert found
-    return [f"{when} commit {function}" for function in found for when in ("before", "after")]
+    return [f"{when} commit {transaction}" for transaction in found for when in ("before", "after")]
 
 
 def of_a_daemon() -> list[str]:
@@ -82,7 +82,10 @@ def of_a_daemon() -> list[str]:
 
 
 def test_what_is_left_out_is_there() -> None:
-    assert failpoints.commits() >= NOT_HERE.keys() | (OCCASIONS.keys() - {call.split()[-1] for call in CALLS})
+    transactions = failpoints.commits()
+    assert transactions >= NOT_HERE.keys()
+    known = transactions | {failpoints.function_of(point) for point in (*transactions, *CALLS)}
+    assert known >= OCCASIONS.keys()
 
 
 class Sweep:
