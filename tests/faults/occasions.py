@@ -13,6 +13,7 @@ import psycopg
 
 from tests.faults.arena import REPOSITORY, Arena
 from tests.faults.failpoints import function_of
+from tests.faults.purging import MADE_UP
 from tests.faults.workload import STAY
 from tests.tools.daemon import DEADLINE, DaemonProcess
 from tests.tools.describing import picture
@@ -205,6 +206,17 @@ def converted(scene: Scene) -> None:
     scene.wait(seconds=1)
 
 
+def long_missing(scene: Scene) -> None:
+    """The grace period of some files and directories is over, and that of others is not."""
+    scene.tamper(*MADE_UP)
+    scene.wait()
+    if not scene.over():
+        # There is a purge soon after it has started, and then none for an hour.
+        scene.daemon.kill()
+        scene.daemon.start_at_once()
+        scene.wait()
+
+
 def picture_comes(scene: Scene) -> None:
     """There is a new picture, and then nothing changes for a while."""
     number = len(list(scene.arena.root.glob("*.png")))
@@ -229,6 +241,7 @@ OCCASIONS: Final[dict[str, Occasion]] = {
     "service.patience.break_off_if_silent.<locals>.ask": ended_while_it_waits,
     "sync.adoption.adopt": turned_up_elsewhere,
     "sync.links.Elsewhere.next": left_alone,
+    "sync.purge.purge": long_missing,
     "sync.roots.RecordedRoot.of": root_away,
     "sync.roots.RootGuard._adopt": root_away,
     "sync.roots.RootGuard._offline": another_root,

@@ -16,13 +16,14 @@ import pytest
 from censusd.catalogue import migrations
 from censusd.catalogue.connection import Catalogue
 from censusd.catalogue.embedded import EmbeddedServer
-from tests.faults import failpoints
+from tests.faults import failpoints, purging
 from tests.faults.arena import REPOSITORY, Arena, Trial, trials
 from tests.faults.failpoints import Plan
-from tests.faults.occasions import ENDING, OCCASIONS, Scene, asked, occasion_of
+from tests.faults.occasions import ENDING, OCCASIONS, Scene, asked, long_missing, occasion_of
 from tests.tools.daemon import DEADLINE, DaemonProcess
 from tests.tools.server_holder import FAST
 from tests.tools.vision_server import Model, VisionServer
+from tests.tools.waiting import until
 
 PATIENCE = 90.0
 """Seconds for a point to be passed."""
@@ -149,6 +150,17 @@ class Sweep:
             some = among[number : number + AT_ONCE]
             self._arena.round(name, lambda _, some=some: self._deaths({one: points[one] for one in some}))
         assert not self._silent, f"these were not passed again: {self._silent}"
+        if any(occasion_of(point) is long_missing for point in points):
+            self._see_purged()
+
+    def _see_purged(self) -> None:
+        """What was missing for long is deleted in the end, and nothing else was."""
+        if self._survives:
+            # What was purged while the database was away is purged an hour later, or soon after the next start.
+            self.daemon.kill()
+            self.daemon.start()
+        until(lambda: not purging.left(self._arena), lambda: f"{purging.left(self._arena)}")
+        assert not (wrong := purging.wrongly_deleted(self._arena)), wrong
 
     @contextmanager
     def _deaths(self, points: Mapping[str, int]) -> Iterator[None]:
