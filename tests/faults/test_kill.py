@@ -48,6 +48,7 @@ IN_HUGE_DIRECTORIES = ("sync.huge.",)
 """What a daemon does not do, or only if it has pictures described, or a directory of more than 10,000 files."""
 
 NOT_HERE = {
+    "describe.describer.Describer._look_after_rows#2": "only once a daemon has been up for ten minutes",
     "service.trees.Trees._judge": "only of a worker that has mounts which its daemon has not, and it only reads",
 }
 """Transactions whose commits nobody passes here, and why: all others have to be passed, by whoever passes them."""
