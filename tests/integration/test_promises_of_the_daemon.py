@@ -88,9 +88,12 @@ def overflow(library: LivingLibrary, lost: Callable[[], object]) -> None:
 
 @pytest.fixture
 def watched(emitter: type[InotifyEmitter], tmp_path: Path, catalogue: Catalogue) -> Iterator[LivingLibrary]:
-    """A repository whose changes are heard of by inotify, and by fanotify."""
+    """A repository whose changes are heard of by inotify, and by fanotify.
+
+    Looked at late enough for a full queue to be read to its end before.
+    """
     way = "fanotify" if emitter is FanotifyEmitter else "inotify"
-    library = LivingLibrary(tmp_path / "watched", catalogue, tmp_path / "cookies", watch=way, debounce=0.05)
+    library = LivingLibrary(tmp_path / "watched", catalogue, tmp_path / "cookies", watch=way, debounce=2.0)
     with living(library):
         yield library
 
