@@ -15,9 +15,9 @@ import pytest
 
 from censusd.catalogue import deep_queue
 from censusd.catalogue.deep_queue import Selection
-from censusd.deepscan import process, processes
+from censusd.deepscan import process, processes, scanner, upkeep
 from censusd.deepscan.idle import Condition
-from censusd.deepscan.messages import Settings
+from censusd.deepscan.messages import Finding, Job, Settings
 from censusd.errors import CensusError
 from tests.tools.library import Library
 from tests.tools.scanning import (
@@ -181,6 +181,30 @@ def test_worker_processes_that_do_not_start_are_said_and_tried_again(
         until(lambda: not waiting(library))
         until(lambda: scanner.condition is Condition.NOTHING)
     assert library.query("SELECT count(*) FROM deep_scan_claims") == [(0,)]
+
+
+def test_what_was_found_and_lost_by_a_fault_of_ours_is_looked_at_again(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on no worker's list any more, and must not stay claimed for that."""
+    receive = process.Process.receive
+    lost: list[tuple[Job, Finding]] = []
+
+    def receive_and_lose(one: process.Process) -> list[tuple[Job, Finding]]:
+        found = receive(one)
+        if found and not lost:
+            lost.extend(found)
+            raise MemoryError
+        return found
+
+    library.write("file")
+    library.reconcile()
+    monkeypatch.setattr(process.Process, "receive", receive_and_lose)
+    monkeypatch.setattr(scanner, "_LAST_RETRY", 0.1)
+    monkeypatch.setattr(upkeep, "_RENEW_EVERY", 0.2)
+    with scanning(library.repository.catalogue, site(library.root)):
+        until(lambda: not waiting(library), within=30)
+    assert lost
 
 
 def test_a_worker_process_that_starts_at_the_second_attempt_is_not_stopped_before_it_has(

@@ -87,6 +87,14 @@ class Flights:
         """The same; nobody is at it any more."""
         return self._by_number.pop(job.number, None)
 
+    def strays(self, numbers: set[int]) -> list[Flight]:
+        """Those that no worker process is at, nor ever will be, lost by a fault of ours; they are none any more.
+
+        Args:
+            numbers: of the jobs that worker processes have.
+        """
+        return [self._by_number.pop(number) for number in self._by_number.keys() - numbers]
+
     def suspect(self, flight: Flight, found: str) -> None:
         """A file was not as recorded: it is to be looked at once more when what has happened to it is on record.
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from censusd.deepscan.messages import Finding, Greeting, Job, Settings
@@ -72,6 +73,12 @@ class Processes:
     def pending(self) -> int:
         """How many jobs were given and not answered."""
         return len(self._waiting) + sum(len(process.jobs) for process in self._processes)
+
+    @property
+    def numbers(self) -> set[int]:
+        """The numbers of those jobs, and of those of which nobody has heard yet that they cost a worker."""
+        jobs = [*self._waiting, *(casualty.job for casualty in self._casualties)]
+        return {job.number for job in chain(jobs, *(process.jobs for process in self._processes))}
 
     @property
     def is_of_use(self) -> bool:

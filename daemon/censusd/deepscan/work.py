@@ -214,11 +214,12 @@ class Work:
         """Hold what is being looked at, or is to be written, for another while, and nothing else.
 
         Returns:
-            How many other files were held, because an answer of the database was lost.
+            How many other files were held, because an answer of the database was lost, or what was found in them.
 
         Raises:
             CatalogueError: the database refused, or is away.
         """
+        self._forget(self._flights.strays(self.urgent.numbers | self.idle.numbers))
         held: defaultdict[UUID, list[int]] = defaultdict(list)
         for flight in self._flights:
             if flight.site.record is not None:
@@ -239,10 +240,7 @@ class Work:
             CatalogueError: the database refused, or is away; then the claims run out by themselves.
         """
         flights = [flight for job in pool.cancel() if (flight := self._flights.end(job)) is not None]
-        for flight in flights:
-            if flight.demand is not None:
-                flight.demand.in_flight -= 1
-            flight.site.restart()
+        self._forget(flights)
         self._let_go(flights)
 
     def let_suspects_go(self) -> None:
@@ -252,6 +250,14 @@ class Work:
             CatalogueError: the database refused, or is away; then the claims run out by themselves.
         """
         self._let_go(self._flights.clear_suspects())
+
+    @staticmethod
+    def _forget(flights: Iterable[Flight]) -> None:
+        """Nobody is at some files any more; they are to be come by again."""
+        for flight in flights:
+            if flight.demand is not None:
+                flight.demand.in_flight -= 1
+            flight.site.restart()
 
     def _let_go(self, flights: Iterable[Flight]) -> None:
         """Let others have files."""
