@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 from typing import Any, Final
@@ -96,24 +98,25 @@ class Examiner:
         )
 
     def _extract(self, extractor: Extractor, file: OpenFile, job: Job) -> Extraction | Problem:
-        # The same open file, but an offset of its own would be shared: hashing reads by position.
+        content = _Content(file)
         try:
-            with open(os.dup(file.fd), "rb") as source:
-                source.seek(0)
-                return extractor.extract(
-                    Source(
-                        file=source,
-                        name=job.name,
-                        directories=tuple(job.directory.split("/")) if job.directory else (),
-                        size=file.size,
-                        siblings=self._read_siblings(file, job, extractor.siblings) if extractor.siblings else {},
-                    )
+            return extractor.extract(
+                Source(
+                    file=io.BufferedReader(content),
+                    name=job.name,
+                    directories=tuple(job.directory.split("/")) if job.directory else (),
+                    size=file.size,
+                    siblings=self._read_siblings(file, job, extractor.siblings) if extractor.siblings else {},
                 )
+            )
         except MemoryError:
             self.is_exhausted = True
             return Problem(ProblemKind.RESOURCES, "it takes more memory than a worker may use")
         except Exception as error:  # noqa: BLE001 - whatever a file makes an extractor do is a problem of that file
             return Problem(ProblemKind.OTHER, f"{extractor.name}: {type(error).__name__}: {error}"[:LONGEST_NAME])
+        finally:
+            if content.fault is not None:
+                raise content.fault
 
     def _read_siblings(self, file: OpenFile, job: Job, wanted: frozenset[str]) -> dict[str, bytes]:
         own = job.name.lower()
@@ -133,6 +136,44 @@ class Examiner:
         if self._listed[0] != state:
             self._listed = (state, _names_in(directory_fd))
         return self._listed[1]
+
+
+class _Content(io.RawIOBase):
+    """What is in a file, read by position: its descriptor's offset is not ours alone.
+
+    Attributes:
+        fault: why it could not be read. To an extractor, that is the same as damage.
+    """
+
+    def __init__(self, file: OpenFile) -> None:
+        super().__init__()
+        self._fd, self._size, self._at = file.fd, file.size, 0
+        self.fault: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            read = os.preadv(self._fd, [buffer], self._at)
+        except OSError as error:
+            self.fault = error
+            raise
+        self._at += read
+        return read
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        if not 0 <= at < 1 << 63:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._at = at
+        return at
+
+    def tell(self) -> int:
+        return self._at
 
 
 def _names_in(directory_fd: int) -> dict[str, str]:
