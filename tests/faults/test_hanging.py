@@ -20,8 +20,12 @@ from tests.tools.waiting import until
 
 HANGING: Final = "hanging"
 
+FILE: Final = {"content": "what a worker process of the deep scan reads"}
 SERVED: Final[dict[str, Any]] = {
-    "entries": {str(number): {"entries": {"file": {}, "deep": {"entries": {"file": {}}}}} for number in range(50)}
+    "entries": {
+        str(number): {"entries": {"file": dict(FILE), "deep": {"entries": {"file": dict(FILE)}}}}
+        for number in range(50)
+    }
 }
 
 SAID_WITHIN: Final = 30.0
@@ -44,12 +48,13 @@ def _hanging(arena: Arena) -> None:
 
         @contextmanager
         def without_an_answer(arena: Arena) -> Iterator[None]:
+            until(lambda: not arena.query(UNREAD, HANGING), arena.daemon.log_text)
             hang(server)
-            command = [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(arena.daemon.socket)]
-            with subprocess.Popen([*command, "scan", HANGING], stderr=subprocess.DEVNULL):
-                since = time.monotonic()
+            since = time.monotonic()
+            with ordered(arena, "scan", HANGING), ordered(arena, "verify", "--content", HANGING):
                 yield
                 others_go_on(arena)
+                others_are_read(arena)
                 said = says_what_hangs(arena.daemon)
                 ended = ends_in_time(arena.daemon)
             arena.daemon.start()
@@ -64,6 +69,27 @@ def _hanging(arena: Arena) -> None:
         assert len(arena.daemon.records(HANGING)) == 100
         until(lambda: not arena.query("SELECT 1 FROM directory_problems"))
     assert not arena.query("SELECT 1 FROM witness WHERE what = 'file' AND state IS DISTINCT FROM 0 AND name = 'file'")
+
+
+UNREAD: Final = "SELECT FROM file_records WHERE repository_name = %s AND scan_phase = 0"
+
+
+@contextmanager
+def ordered(arena: Arena, *order: str) -> Iterator[None]:
+    """Something is asked for that does not come to an end."""
+    command = [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(arena.daemon.socket)]
+    with subprocess.Popen([*command, *order], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        yield
+
+
+def others_are_read(arena: Arena) -> None:
+    """The deep scan goes on in the other repository, though files that it is at do not answer."""
+    at_files = "SELECT FROM deep_scan_claims c JOIN repositories r ON r.id = c.repository_id WHERE r.name = %s"
+    until(lambda: arena.query(at_files, HANGING), arena.daemon.log_text)
+    (arena.root / "meanwhile").write_text("It is read while others hang.")
+    read = "SELECT FROM file_records WHERE repository_name = %s AND file_path = 'meanwhile' AND scan_phase = 1"
+    until(lambda: arena.query(read, REPOSITORY), arena.daemon.log_text)
+    assert arena.query(at_files, HANGING)
 
 
 def others_go_on(arena: Arena) -> None:
