@@ -124,14 +124,17 @@ def test_promise_9_a_barrier_behind_an_overflow_waits_for_the_repair(watched: Li
 
 
 def hold_up_events(library: LivingLibrary, then: Callable[[Any], None] = lambda _: None) -> Callable[[], bool]:
-    """Keep events from being read. Returns what to call now and then: at the second call they are, after ``then``."""
+    """Keep a barrier's event from being read. What is returned lets it be read when it is called twice, after ``then``.
+
+    Nothing else is kept: the watch is locked meanwhile, and no barrier could be placed.
+    """
     assert library.worker.upkeep is not None
     assert library.worker.upkeep.watching is not None
     watcher: Any = library.worker.upkeep.watching.watcher
     absorb, calls, read_on = watcher._coalescer.absorb, [], threading.Event()
 
     def absorb_later(buffer: bytes) -> None:
-        assert read_on.wait(DEADLINE)
+        assert b"cookie-" not in buffer or read_on.wait(DEADLINE)
         absorb(buffer)
 
     def again() -> bool:
