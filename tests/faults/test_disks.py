@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -178,16 +177,14 @@ def _walked(arena: Arena, kind: str) -> None:
 def walking(arena: Arena, seconds: float) -> Iterator[None]:
     """While a pass is under way, for so many seconds already."""
     [(last,)] = arena.query("SELECT max(id) FROM sync_operations")
-    command = [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(arena.daemon.socket)]
     with (
         psycopg.connect(arena.database, autocommit=True) as connection,
-        subprocess.Popen([*command, "scan", "--verify", REPOSITORY], stderr=subprocess.PIPE) as scan,
+        arena.daemon.ordered("scan", "--verify", REPOSITORY),
     ):
         running = "SELECT 1 FROM sync_operations WHERE id > %s AND operation_type = 'verify' AND status = 'running'"
         until(lambda: connection.execute(running, [last]).fetchone())
         time.sleep(seconds)  # which the walk goes on: where it is struck is left to chance
         yield
-        scan.communicate()
 
 
 @trials()
@@ -259,8 +256,7 @@ def stopped_in_a_pass(arena: Arena, fired: Path, remove: Callable[[], object]) -
     """A pass has found that something is gone; it stops at the failpoint and goes on when the block is left."""
     remove()
     fired.write_bytes(bytes(4096))
-    command = [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(arena.daemon.socket)]
-    with subprocess.Popen([*command, "scan", REPOSITORY], stderr=subprocess.DEVNULL):
+    with arena.daemon.ordered("scan", REPOSITORY):
         assert arena.daemon.process is not None
         status = Path(f"/proc/{arena.daemon.process.pid}/status")
         try:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +48,8 @@ def _hanging(arena: Arena) -> None:
             until(lambda: not arena.query(UNREAD, HANGING), arena.daemon.log_text)
             hang(server)
             since = time.monotonic()
-            with ordered(arena, "scan", HANGING), ordered(arena, "verify", "--content", HANGING):
+            order = arena.daemon.ordered
+            with order("scan", HANGING), order("verify", "--content", HANGING):
                 yield
                 others_go_on(arena)
                 others_are_read(arena)
@@ -72,14 +70,6 @@ def _hanging(arena: Arena) -> None:
 
 
 UNREAD: Final = "SELECT FROM file_records WHERE repository_name = %s AND scan_phase = 0"
-
-
-@contextmanager
-def ordered(arena: Arena, *order: str) -> Iterator[None]:
-    """Something is asked for that does not come to an end."""
-    command = [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(arena.daemon.socket)]
-    with subprocess.Popen([*command, *order], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        yield
 
 
 def others_are_read(arena: Arena) -> None:

@@ -165,7 +165,7 @@ class Attack:
                 else:
                     path.symlink_to(target)
                 if number % 5 == 0:
-                    time.sleep(0.03)  # a pace of the attack: long enough to be looked at
+                    self._over.wait(0.03)  # a pace of the attack: long enough to be looked at
                 path.unlink()
                 self.swapped.append((since, time.time()))
                 aside.rename(path)

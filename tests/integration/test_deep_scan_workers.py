@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -208,9 +210,19 @@ def test_what_was_found_and_lost_by_a_fault_of_ours_is_looked_at_again(
 
 
 def test_a_worker_process_that_starts_at_the_second_attempt_is_not_stopped_before_it_has(
-    library: Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    fd = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
+    os.write(fd, b".")  # for the first one
+    prepare = processes.Processes.prepare
     refused: list[Settings] = []
+
+    def let_one_start_if_paused(pool: processes.Processes, poll: select.poll) -> None:
+        prepare(pool, poll)
+        if pool._paused and pool.pids:
+            os.write(fd, b".")
 
     def refuse_once(settings: Settings) -> process.Process:
         if settings.nice and not refused:
@@ -221,9 +233,11 @@ def test_a_worker_process_that_starts_at_the_second_attempt_is_not_stopped_befor
     library.write("file")
     library.reconcile()
     monkeypatch.setattr(processes, "Process", refuse_once)
-    # At once, and it takes longer than the next look at what holds the backlog back: the machine is busy.
+    monkeypatch.setattr(processes.Processes, "prepare", let_one_start_if_paused)
+    # At once, and it takes until the next look at what holds the backlog back: the machine is busy.
     monkeypatch.setattr(processes, "_START_AGAIN", 0.0)
-    monkeypatch.setattr(process, "_BOOTSTRAP", "import time; time.sleep(2);" + process._BOOTSTRAP)
+    monkeypatch.setattr(process, "_BOOTSTRAP", f"open({str(gate)!r}, 'rb', 0).read(1);{process._BOOTSTRAP}")
     with scanning(library.repository.catalogue, site(library.root), rules=replace(RULES, idle_nice=1)) as scanner:
         until(lambda: not waiting(library), lambda: str(scanner.status()), within=30)
     assert refused
+    os.close(fd)

@@ -12,6 +12,7 @@ import pytest
 
 from censusd.catalogue.connection import Catalogue
 from censusd.sync import upkeep
+from censusd.sync.upkeep import Upkeep
 from censusd.watch import coalesce, observer
 from censusd.watch.inotify import InotifyEmitter
 from censusd.watch.watcher import Watcher
@@ -100,12 +101,22 @@ def test_a_breakdown_long_after_another_has_nothing_to_do_with_it(
 ) -> None:
     monkeypatch.setattr(upkeep, "_LASTED", 0.0)
     fault = Fault(monkeypatch, observer.WatchHandler, "dispatch", times=3)
+    give_up = Upkeep.give_watch_up
+    given_up: list[str] = []
+
+    def note(its: Upkeep, why: str) -> str:
+        given_up.append(give_up(its, why))
+        return given_up[-1]
+
+    monkeypatch.setattr(Upkeep, "give_watch_up", note)
     seen: set[Watcher | None] = set()
     for _ in range(3):
         until(lambda: watcher_of(library) not in {*seen, None})
         seen.add(watcher_of(library))
         library.sync()
     assert fault.happened.is_set()
+    until(lambda: len(given_up) == 3)
+    assert set(given_up) == {"it is set up again"}
     (library.root / "directory/while").touch()
     goes_on(library)
 

@@ -145,8 +145,16 @@ class DaemonProcess:
 
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run censusctl."""
-        command = [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(self.socket), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+        return subprocess.run(self._order(*arguments), capture_output=True, text=True, timeout=DEADLINE, check=False)
+
+    @contextlib.contextmanager
+    def ordered(self, *arguments: str) -> Iterator[None]:
+        """The same, while the block goes on; what comes of it is not asked."""
+        with subprocess.Popen(self._order(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            yield
+
+    def _order(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "censusd.cli.censusctl", "--socket", os.fspath(self.socket), *arguments]
 
     def status(self) -> dict[str, Any]:
         """What ``censusctl --json status`` says."""

@@ -157,6 +157,8 @@ class _Content(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._at >= self._size:
+            return 0  # not asked of the disk, which refuses places that no file can have: that is no fault of its own
         try:
             read = os.preadv(self._fd, [buffer], self._at)
         except OSError as error:

@@ -72,7 +72,9 @@ class CopiesReading:
         """
         if name is None:
             return self._conflicts_of_all(after or "")
-        record = self._reading.record(name)
+        return self._conflicts_of(self._reading.record(name), path, after)
+
+    def _conflicts_of(self, record: RepositoryRecord, path: str | None, after: str | None) -> dict[str, Any]:
         below = self._directory(record, path)
         stage, position = _stage_and_position(after) if after else (_NAMES, _BEGINNING)
         ask = _look_alikes if stage == _NAMES else _conflict_copies
@@ -80,7 +82,7 @@ class CopiesReading:
         if last is None and stage == _NAMES:
             stage, last = _COPIES, _BEGINNING
         return {
-            "repository": name,
+            "repository": record.name,
             "conflicts": found,
             "next": f"{stage}:{last[0]}:{last[1]}" if last is not None else None,
         }
@@ -89,10 +91,11 @@ class CopiesReading:
         reached, separator, position = after.partition(":")
         if after and not separator:
             raise _not_right()
-        ahead = [name for name in sorted(self._reading.records()) if name >= reached]
+        records = self._reading.records()
+        ahead = [name for name in sorted(records) if name >= reached]
         if not ahead:
             return {"repository": None, "conflicts": [], "next": None}
-        page = self.conflicts(ahead[0], None, position if ahead[0] == reached else None)
+        page = self._conflicts_of(records[ahead[0]], None, position if ahead[0] == reached else None)
         if page["next"] is not None:
             return page | {"next": f"{ahead[0]}:{page['next']}"}
         return page | {"next": f"{ahead[1]}:" if len(ahead) > 1 else None}

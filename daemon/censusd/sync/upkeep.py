@@ -93,7 +93,7 @@ class Upkeep:
         self._decision: TierDecision | None = None
         self._mounts: dict[str, Mount] = {}
         self._covered_at = 0.0
-        self._breakdowns = 0
+        self._has_broken_down = False
         self._put_off = ""
 
     def why_offline(self) -> str | None:
@@ -171,10 +171,8 @@ class Upkeep:
         Returns:
             What becomes of it, for people.
         """
-        if time.monotonic() - self._covered_at > _LASTED:
-            self._breakdowns = 0
-        self._breakdowns += 1
-        again = self._breakdowns > 1
+        again = self._has_broken_down and time.monotonic() - self._covered_at <= _LASTED
+        self._has_broken_down = True
         self._put_off = f"the watch broke down again: {why}" if again else ""
         self.disarm()
         return "everything is polled for a while" if again else "it is set up again"
