@@ -17,15 +17,12 @@ from tests.faults import second_referee, witness
 from tests.faults.bystanders import Bystanders, survey
 from tests.faults.referee import differences, listing, on_record
 from tests.faults.workload import Workload
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.waiting import stays, until
 
 REPOSITORY: Final = "tree"
 
-SETTINGS: Final = (
-    '[deep_scan]\nquiet = "0s"\ncpu_pressure = "100%"\nio_pressure = "100%"\ncpu_busy = "100%"\n[defaults]\n'
-    'debounce = "20ms"\nlease_ttl = "5s"\npoll_interval = "1s"\n'
-)
+SETTINGS: Final = f'{BUSY_IS_FINE}[defaults]\ndebounce = "20ms"\nlease_ttl = "5s"\npoll_interval = "1s"\n'
 """Everything at once, also on a machine that is busy. [defaults] is last, so that keys can be put behind it."""
 
 

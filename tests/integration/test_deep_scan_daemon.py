@@ -15,14 +15,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.scanning import sha256
 from tests.tools.waiting import until
 
-WHENEVER = (
-    '[deep_scan]\nbatch_size = 20\nquiet = "0s"\ncpu_pressure = "100%"\nio_pressure = "100%"\ncpu_busy = "100%"\n'
-)
-"""Also on a machine that runs other tests."""
+WHENEVER = BUSY_IS_FINE + "batch_size = 20\n"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from censusd.catalogue.descriptions import Position, Wanted
 from censusd.cli import deep_reports
 from censusd.model import ASKED, UNASKED, Places, Strategy, split
 from tests.tools.control_room import ControlRoom
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.library import Library
 from tests.tools.scanning import RULES, scanning, site, waiting
 from tests.tools.waiting import until
@@ -152,12 +152,9 @@ def place() -> Iterator[Path]:
         yield Path(name)
 
 
-IDLE = '[deep_scan]\ncpu_pressure = 100\nio_pressure = 100\ncpu_busy = 100\nquiet = "0s"\n'
-
-
 def configuration(root: Path, *more: str) -> str:
     """A daemon's configuration, or a worker's."""
-    return "\n".join((IDLE, "[[repository]]", 'name = "library"', f'path = "{root}"', *more)) + "\n"
+    return "\n".join((BUSY_IS_FINE, "[[repository]]", 'name = "library"', f'path = "{root}"', *more)) + "\n"
 
 
 def backlog(daemon: DaemonProcess) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.describing import numbers, picture
 from tests.tools.pictures import heif
 from tests.tools.vision_server import Model, VisionServer, answering
@@ -19,13 +19,9 @@ from tests.tools.waiting import until
 
 KEY = "sk-hunter2"
 
-CONFIG = """
-[deep_scan]
-quiet = 0
-cpu_busy = "100%"
-cpu_pressure = "100%"
-io_pressure = "100%"
-[describe]
+CONFIG = (
+    BUSY_IS_FINE
+    + """[describe]
 enabled = {enabled}
 url = "{url}"
 model = "llava"
@@ -36,6 +32,7 @@ path = "{root}"
 debounce = "20ms"
 deep_scan_never = ["private"]
 """
+)
 
 
 @pytest.fixture

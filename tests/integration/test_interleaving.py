@@ -86,13 +86,9 @@ def steps(library: LivingLibrary, gate: Gate, thread: threading.Thread) -> None:
 
 def blind(library: LivingLibrary, directory: str) -> None:
     """Take the watch away from one directory, as an overflow takes events away."""
-    upkeep = library.worker.upkeep
-    assert upkeep is not None
-    assert upkeep.watching is not None
-    emitter = upkeep.watching.watcher
-    node = emitter._tree.find(directory)  # type: ignore[union-attr]
+    node = library.watcher._tree.find(directory)
     assert node is not None
-    emitter._inotify.forget(node.wd)  # type: ignore[union-attr]
+    library.watcher._inotify.forget(node.wd)
     library.sync()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.metrics import Family, parse
 from tests.tools.promql import OPEN
 from tests.tools.waiting import until
@@ -36,7 +36,7 @@ def described(family: Family) -> str:
 def daemon(shared_path: Path, database: str) -> DaemonProcess:
     (shared_path / "tree").mkdir()
     (shared_path / "tree" / "a.txt").write_text("a")
-    config = f'[[repository]]\nname = "photos"\npath = "{shared_path / "tree"}"\ndebounce = "20ms"\n'
+    config = f'{BUSY_IS_FINE}[[repository]]\nname = "photos"\npath = "{shared_path / "tree"}"\ndebounce = "20ms"\n'
     return DaemonProcess(shared_path, database, config)
 
 

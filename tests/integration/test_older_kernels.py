@@ -58,11 +58,8 @@ def older(directory: str, database: str, kind: str, *version: str) -> None:
                 way, why = chosen(library)
                 assert way == OLDER[number][0]
                 assert OLDER[number][1] in why
-                assert library.worker.upkeep is not None
-                assert library.worker.upkeep.watching is not None
-                watcher = library.worker.upkeep.watching.watcher
-                if isinstance(watcher, FanotifyEmitter):
-                    assert (len(watcher._masks) == 1) == (number <= (5, 17))
+                if isinstance(library.watcher, FanotifyEmitter):
+                    assert (len(library.watcher._masks) == 1) == (number <= (5, 17))
                 ((known,),) = library.query("SELECT identity ->> 'filesystem' FROM repositories")
                 assert not known.startswith("uuid:")
                 replay(library, root / "outside", 5)

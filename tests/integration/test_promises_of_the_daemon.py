@@ -74,9 +74,7 @@ def passes_held_up(database: str) -> Iterator[None]:
 
 def overflow(library: LivingLibrary, lost: Callable[[], object]) -> None:
     """Do something when the kernel's queue is full, so that no event tells of it."""
-    assert library.worker.upkeep is not None
-    assert library.worker.upkeep.watching is not None
-    watcher: Any = library.worker.upkeep.watching.watcher
+    watcher = library.watcher
     queue = "fanotify" if isinstance(watcher, FanotifyEmitter) else "inotify"
     most = int(Path(f"/proc/sys/fs/{queue}/max_queued_events").read_text())
     with watcher._lock:  # nobody reads the queue
@@ -102,17 +100,21 @@ def test_promise_9_an_overflow_leaves_a_durable_mark_and_repairs_itself(watched:
     write(watched, "d/f")
     watched.sync()
     assert dirty(watched) is None
+    before = watched.watcher
     with passes_held_up(database):
         overflow(watched, lambda: write(watched, "d/lost"))
         until(lambda: dirty(watched) == "events were lost")
     until(lambda: dirty(watched) is None)
     assert recorded(watched)
-    triggers = watched.query("SELECT trigger, status FROM sync_operations WHERE operation_type = 'reconciliation'")
-    assert triggers == [("overflow", "completed")]
     write(watched, "d/afterwards")
-    watched.sync()  # the watches were kept
+    watched.sync()
     assert recorded(watched)
-    assert len(watched.query("SELECT 1 FROM sync_operations WHERE trigger = 'overflow'")) == 1
+    assert watched.watcher is before
+    passes = watched.query("SELECT trigger, status FROM sync_operations WHERE operation_type = 'reconciliation'")
+    assert set(passes) == {("overflow", "completed")}
+    # Others fill fanotify's queue as well, or keep the kernel from telling where an event comes from: all who write on
+    # the same file system.
+    assert len(passes) == 1 or isinstance(before, FanotifyEmitter)
 
 
 def test_promise_9_a_barrier_behind_an_overflow_waits_for_the_repair(watched: LivingLibrary) -> None:
@@ -128,9 +130,7 @@ def hold_up_events(library: LivingLibrary, then: Callable[[Any], None] = lambda 
 
     Nothing else is kept: the watch is locked meanwhile, and no barrier could be placed.
     """
-    assert library.worker.upkeep is not None
-    assert library.worker.upkeep.watching is not None
-    watcher: Any = library.worker.upkeep.watching.watcher
+    watcher = library.watcher
     absorb, calls, read_on = watcher._coalescer.absorb, [], threading.Event()
 
     def absorb_later(buffer: bytes) -> None:
@@ -243,9 +243,7 @@ def test_promise_9_without_an_inotify_instance_it_polls_until_there_is_one(tmp_p
 
 
 def test_promise_9_a_watch_that_breaks_down_is_set_up_again(library: LivingLibrary) -> None:
-    assert library.worker.upkeep is not None
-    assert library.worker.upkeep.watching is not None
-    broken: Any = library.worker.upkeep.watching.watcher
+    broken = library.watcher
 
     def fail(_: bytes) -> None:
         raise OSError("nothing works")
@@ -255,7 +253,7 @@ def test_promise_9_a_watch_that_breaks_down_is_set_up_again(library: LivingLibra
 
     def is_set_up_again() -> bool:
         watching = library.worker.upkeep.watching if library.worker.upkeep else None
-        return watching is not None and watching.watcher not in {None, broken} and watching.complete
+        return watching is not None and library.watcher not in {None, broken} and watching.complete
 
     until(is_set_up_again)
     assert recorded(library)

@@ -54,11 +54,6 @@ class Fault:
         monkeypatch.setattr(owner, name, instead)
 
 
-def watcher_of(library: LivingLibrary) -> Watcher | None:
-    upkeep = library.worker.upkeep
-    return upkeep.watching.watcher if upkeep and upkeep.watching else None
-
-
 def goes_on(library: LivingLibrary) -> None:
     """What changes is on record again by itself, and the barrier is to be relied on."""
     until(lambda: "directory/while" in library.records())
@@ -75,9 +70,9 @@ def test_everything_is_polled_for_a_while_where_the_watch_breaks_down_again(
     """Each time that it is set up costs a complete pass, and each time that it breaks down another."""
     library.worker.reconfigure(replace(library.terms, watch=replace(library.terms.watch, poll_interval=2.0)))
     fault = Fault(monkeypatch, observer.WatchHandler, "dispatch", times=2)
-    before = watcher_of(library)
+    before = library.watcher
     (library.root / "directory/while").touch()
-    until(lambda: watcher_of(library) not in {before, None})
+    until(lambda: library.watcher not in {before, None})
 
     def breaks_down_again() -> bool:
         (library.root / "directory/again").touch()
@@ -86,13 +81,13 @@ def test_everything_is_polled_for_a_while_where_the_watch_breaks_down_again(
     until(breaks_down_again)
     upkeep = library.worker.upkeep
     assert upkeep is not None
-    until(lambda: watcher_of(library) is None and upkeep.watching is not None)
+    until(lambda: library.watcher is None and upkeep.watching is not None)
     assert upkeep.watching is not None
     assert upkeep.watching.refused
     assert upkeep.watching.decision.reason.startswith("the watch broke down again: ")
     (library.root / "directory/meanwhile").touch()
     until(lambda: "directory/meanwhile" in library.records())
-    until(lambda: watcher_of(library) is not None)
+    until(lambda: library.watcher is not None)
     goes_on(library)
 
 
@@ -111,8 +106,8 @@ def test_a_breakdown_long_after_another_has_nothing_to_do_with_it(
     monkeypatch.setattr(Upkeep, "give_watch_up", note)
     seen: set[Watcher | None] = set()
     for _ in range(3):
-        until(lambda: watcher_of(library) not in {*seen, None})
-        seen.add(watcher_of(library))
+        until(lambda: library.watcher not in {*seen, None})
+        seen.add(library.watcher)
         library.sync()
     assert fault.happened.is_set()
     until(lambda: len(given_up) == 3)
@@ -136,33 +131,33 @@ def test_who_waits_at_the_barrier_that_the_handler_died_with_is_answered(
 def test_a_batch_that_cannot_be_taken_costs_a_look_at_everything(
     library: LivingLibrary, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    before = watcher_of(library)
+    before = library.watcher
     fault = Fault(monkeypatch, coalesce.Pending, what)
     (library.root / "directory/while").touch()
     library.sync()
     assert fault.happened.is_set()
     library.check()
-    assert watcher_of(library) is before
+    assert library.watcher is before
     goes_on(library)
 
 
 def test_a_handler_that_ends_is_noticed(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody takes what the kernel tells any more, though the thread that reads it is well."""
-    before = watcher_of(library)
+    before = library.watcher
     fault = Fault(monkeypatch, observer.WatchHandler, "dispatch")
     (library.root / "directory/while").touch()
     assert fault.happened.wait(20)
     goes_on(library)
-    assert watcher_of(library) is not before
+    assert library.watcher is not before
 
 
 def test_an_emitter_that_ends_is_noticed(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = watcher_of(library)
+    before = library.watcher
     fault = Fault(monkeypatch, coalesce.Coalescer, "absorb")
     (library.root / "directory/while").touch()
     until(fault.happened.is_set)
     goes_on(library)
-    assert watcher_of(library) is not before
+    assert library.watcher is not before
 
 
 def test_no_thread_can_be_had_for_the_new_watch(library: LivingLibrary, monkeypatch: pytest.MonkeyPatch) -> None:

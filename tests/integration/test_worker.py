@@ -24,7 +24,7 @@ from censusd.config import Config, load
 from censusd.errors import CensusError
 from censusd.service.assistant import Assistant
 from tests.faults.proxy import Proxy
-from tests.tools.daemon import DEADLINE, DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DEADLINE, DaemonProcess
 from tests.tools.library import Library
 from tests.tools.scanning import scanning, sha256, site
 from tests.tools.waiting import until
@@ -39,9 +39,8 @@ def place() -> Iterator[Path]:
 
 def configuration(root: Path, *more: str, name: str = "library", batch: int = 10) -> str:
     """A worker's part of a configuration, by which a machine that runs tests is hardly ever too busy."""
-    lines = ("cpu_pressure = 100", "io_pressure = 100", "cpu_busy = 100", 'quiet = "0s"', "workers = 1")
     repository = (f'name = "{name}"', f'path = "{root}"', *more)
-    return "\n".join(("[deep_scan]", *lines, f"batch_size = {batch}", "[[repository]]", *repository)) + "\n"
+    return "\n".join((BUSY_IS_FINE, "workers = 1", f"batch_size = {batch}", "[[repository]]", *repository)) + "\n"
 
 
 def worker(place: Path, number: int, database: str, config: str) -> DaemonProcess:

@@ -14,13 +14,13 @@ import psycopg
 import pytest
 
 from censusd.filesystem.identity import Root, look_at_root
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.library import Library, from_elsewhere
 from tests.tools.private import mount, privately, unmount
 from tests.tools.scanning import sha256
 from tests.tools.waiting import until
 
-IDLE = '[deep_scan]\ncpu_pressure = 100\nio_pressure = 100\ncpu_busy = 100\nquiet = "0s"\nworkers = 1\n'
+IDLE = BUSY_IS_FINE + "workers = 1\n"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from tests.tools import sample_library
 from tests.tools.manuals import DOCS, blocks
 from tests.tools.systemd_box import CHECKOUT, Box
-from tests.tools.systemd_service import BUSY_IS_FINE, UNIT, Service
+from tests.tools.systemd_service import ONE_BY_ONE, UNIT, Service
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -109,7 +109,7 @@ def test_the_daemon_and_the_worker_are_confined_alike() -> None:
 
 
 def test_every_kind_of_file_is_read_within_the_sandbox(service: Service) -> None:
-    service.configure("deep", BUSY_IS_FINE)
+    service.configure("deep", ONE_BY_ONE)
     root = service.look_after("library")
     root.rmdir()
     count = sample_library.make_library(root)
@@ -139,7 +139,7 @@ def test_it_has_one_power_and_its_workers_lock_themselves_in_further(service: Se
 
 
 def test_private_files_in_home_directories_are_read(service: Service) -> None:
-    service.configure("deep", BUSY_IS_FINE)
+    service.configure("deep", ONE_BY_ONE)
     root = service.look_after("photos", "/home/ada/photos")
     (root / "a").write_text("hello")
     for path, mode in ((root / "a", 0o600), (root, 0o700), (root.parent, 0o700)):
@@ -177,7 +177,7 @@ def test_a_disk_that_is_mounted_later_inside_a_tree_is_seen(service: Service) ->
 
 
 def test_it_sees_that_others_wait_for_a_processor(service: Service) -> None:
-    rules = BUSY_IS_FINE.replace("cpu_pressure = 100", "cpu_pressure = 0")
+    rules = ONE_BY_ONE.replace("cpu_pressure = 100", "cpu_pressure = 0")
     service.configure("deep", rules)
     root = service.look_after("photos")
     for number in range(2000):
@@ -193,7 +193,7 @@ def test_it_sees_that_others_wait_for_a_processor(service: Service) -> None:
 
 
 def test_without_capabilities_it_reads_what_its_groups_may(service: Service) -> None:
-    service.configure("deep", BUSY_IS_FINE)
+    service.configure("deep", ONE_BY_ONE)
     service.box.run("groupadd", "--gid", str(SOMEBODY), "photographers")
     installed = service.box.path(f"/usr/share/doc/censusd/{UNIT}.d/without-capabilities.conf").read_text()
     service.drop_in("without-capabilities", installed.replace("#Supplementary", "Supplementary"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.systemd_box import Box
-from tests.tools.systemd_service import BUSY_IS_FINE, UNIT, Service
+from tests.tools.systemd_service import ONE_BY_ONE, UNIT, Service
 
 CLUSTERS = sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin/postgres"))
 
@@ -160,7 +160,7 @@ def test_a_worker_takes_part_in_the_deep_scan(service: Service, postgresql: Post
     service.ctl("sync", "photos")
     # What is beside it is read, too: the database, the repository, and what is now the other way round.
     box.write("/etc/censusd/second.toml", "")
-    service.configure("zz-worker", f'{BUSY_IS_FINE}enabled = true\n[http]\nlisten = "127.0.0.1:9765"\n')
+    service.configure("zz-worker", f'{ONE_BY_ONE}enabled = true\n[http]\nlisten = "127.0.0.1:9765"\n')
     box.run("systemctl", "enable", "--now", WORKER)
     box.until(lambda: service.record("photos", "a")["content_hash"], WORKER)
     assert box.show(WORKER, "ActiveState", "User") == ["active", "censusd"]

@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.tools import promql, rule_files
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.dashboards import Panel, boards, panels
 from tests.tools.metrics import Family, parse
 from tests.tools.prometheus import PROMETHEUS, PROMTOOL, Prometheus, promtool
@@ -28,13 +28,6 @@ pytestmark = [
     pytest.mark.skipif(not (PROMETHEUS and PROMTOOL), reason="there is no prometheus: apt install prometheus"),
 ]
 
-READY_TO_WORK = """
-[deep_scan]
-cpu_pressure = 100
-io_pressure = 100
-cpu_busy = 100
-quiet = "0s"
-"""
 ONLY_IN_TROUBLE = {"May have missed something since"}
 """Panels that show something only while there is something to be said."""
 
@@ -76,7 +69,7 @@ def dsn(server: str, template: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def daemon(directory: Path, dsn: str) -> Iterator[DaemonProcess]:
     """A daemon at work on two libraries."""
-    config = READY_TO_WORK
+    config = BUSY_IS_FINE
     for name in ("photos", "books"):
         make_library(directory / name)
         config += repository(name, directory / name)

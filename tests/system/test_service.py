@@ -10,7 +10,7 @@ import pytest
 
 from censusd import __version__
 from tests.tools.systemd_box import Box, BoxError
-from tests.tools.systemd_service import BUSY_IS_FINE, UNIT, Service, install, new_box, uninstall, write_tree
+from tests.tools.systemd_service import ONE_BY_ONE, UNIT, Service, install, new_box, uninstall, write_tree
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -152,7 +152,7 @@ def test_a_configuration_that_is_bad_from_the_start_is_not_tried_again(service: 
 
 
 def test_killed_it_comes_back_with_everything_that_was_on_record(service: Service) -> None:
-    service.configure("deep", BUSY_IS_FINE)
+    service.configure("deep", ONE_BY_ONE)
     root = service.look_after("photos")
     (root / "a").write_text("hello")
     service.start()

@@ -20,7 +20,7 @@ import psycopg
 from censusd.catalogue import migrations
 from censusd.catalogue.embedded import EmbeddedServer
 from censusd.catalogue.embedded_binaries import locate_binaries
-from tests.tools.daemon import DaemonProcess
+from tests.tools.daemon import BUSY_IS_FINE, DaemonProcess
 from tests.tools.sample_library import make_library
 from tests.tools.waiting import until
 
@@ -30,13 +30,6 @@ _ROOT = "/srv/library"
 """What the dump calls the root: where it was made is nobody's business."""
 _ELSEWHERE = re.compile(r"^(\\.*|SET .*|SELECT pg_catalog\.set_config.*|--.*|)\n", re.MULTILINE)
 """Lines that mean something to psql alone, or to some versions of PostgreSQL, or to nobody."""
-_ALWAYS = """
-[deep_scan]
-quiet = "0s"
-cpu_busy = "100%"
-cpu_pressure = "100%"
-io_pressure = "100%"
-"""
 
 
 def main() -> None:
@@ -61,7 +54,10 @@ def _fill(place: Path, dsn: str) -> None:
             file.unlink()
     (root / os.fsdecode(b"not utf-8 \xff.txt")).write_text("x")
     repository = f'[[repository]]\nname = "library"\npath = "{root}"\n'
-    with DaemonProcess(place, dsn, _ALWAYS + repository) as daemon, psycopg.connect(dsn, autocommit=True) as connection:
+    with (
+        DaemonProcess(place, dsn, BUSY_IS_FINE + repository) as daemon,
+        psycopg.connect(dsn, autocommit=True) as connection,
+    ):
         daemon.sync("library")
         waiting = "SELECT 1 FROM files WHERE state = 0 AND scan_phase = 0"
         until(lambda: not connection.execute(waiting).fetchone())

@@ -20,6 +20,14 @@ import psycopg
 
 DEADLINE = 60.0
 """Seconds after which something that should happen is taken not to."""
+BUSY_IS_FINE = """
+[deep_scan]
+quiet = "0s"
+cpu_pressure = 100
+io_pressure = 100
+cpu_busy = 100
+"""
+"""Files are looked at at once, also on a machine that runs other tests; to be followed by more of [deep_scan]."""
 
 
 class Notifications:

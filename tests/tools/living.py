@@ -85,6 +85,12 @@ class LivingLibrary:
         assert operation is not None
         return operation
 
+    @property
+    def watcher(self) -> Any:
+        """Who hears of changes: an ``InotifyEmitter``, whose innards a test may break. None while all is polled."""
+        upkeep = self.worker.upkeep
+        return upkeep.watching.watcher if upkeep and upkeep.watching else None
+
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement."""
         with self.catalogue.transaction() as cursor:

@@ -12,19 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.tools.daemon import BUSY_IS_FINE
 from tests.tools.systemd_box import CHECKOUT, Box, NoBoxError
 
 UNIT = "censusd.service"
 PREFIX = "/usr"
-BUSY_IS_FINE = """\
-[deep_scan]
-cpu_pressure = 100
-io_pressure = 100
-cpu_busy = 100
-quiet = "0s"
-workers = 1
-"""
-"""What does not wait for a machine to be idle that runs tests."""
+ONE_BY_ONE = BUSY_IS_FINE + "workers = 1\n"
+"""Files are looked at one at a time, and at once."""
 
 
 class Service:
