@@ -35,23 +35,30 @@ MADE_UP: Final = tuple(
 A name with a slash is none that anything else could have, and so is an inode number below zero.
 """
 
-_DELETED: Final = f"""
-SELECT last.name, w.id
+_PURGED: Final = """
   FROM witness w
  CROSS JOIN LATERAL (SELECT state, name FROM witness b WHERE b.what = 'file' AND b.id = w.id AND b.number < w.number
                       ORDER BY number DESC LIMIT 1) last
- WHERE w.what = 'file' AND w.state IS NULL AND last.state = 1 AND NOT starts_with(last.name, '{_OUTLIVED}/')
+ WHERE w.what = 'file' AND w.state IS NULL AND last.state = 1
+"""
+"""A file that gets the row back that it had before has another one deleted; but that one is not missing."""
+
+_DELETED: Final = f"""
+SELECT last.name, w.id {_PURGED} AND NOT starts_with(last.name, '{_OUTLIVED}/')
 UNION ALL
 SELECT w.name, w.id FROM witness w
  WHERE w.what = 'directory' AND strpos(w.name, '/{_OUTLIVED}/') = 0
    AND NOT EXISTS (SELECT FROM directories d WHERE d.repository_id = w.repository AND d.id = w.id)
 """
-"""A file that gets the row back that it had before has another one deleted; but that one is not missing."""
 
 _LEFT: Final = f"""
 SELECT name, id FROM files WHERE starts_with(name, '{_OUTLIVED}/')
 UNION ALL
 SELECT name, id FROM directories WHERE starts_with(name, '{_OUTLIVED}/')
+"""
+
+_COUNTED: Final = f"""
+SELECT (SELECT count(*) {_PURGED}), (SELECT coalesce(sum(files_purged), 0) FROM sync_operations)
 """
 
 
@@ -63,3 +70,9 @@ def left(arena: Arena) -> list[str]:
 def wrongly_deleted(arena: Arena) -> list[str]:
     """What was missing, or a directory, and was deleted although its grace period was not over; a line each."""
     return [f"{name!r} (row {row}) was deleted" for name, row in arena.query(_DELETED)]
+
+
+def counted(arena: Arena) -> tuple[int, int]:
+    """How many files were deleted because they had been missing for long, and how many the journal says were."""
+    [(deleted, journalled)] = arena.query(_COUNTED)
+    return deleted, journalled

@@ -162,6 +162,9 @@ class Sweep:
             self.daemon.start()
         until(lambda: not purging.left(self._arena), lambda: f"{purging.left(self._arena)}")
         assert not (wrong := purging.wrongly_deleted(self._arena)), wrong
+        deleted, journalled = purging.counted(self._arena)
+        assert deleted == journalled, "the journal does not say how many"
+        assert deleted
 
     @contextmanager
     def _deaths(self, points: Mapping[str, int]) -> Iterator[None]:

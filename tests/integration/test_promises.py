@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from censusd.errors import CancelledError
 from censusd.model import OperationStatus, Scope, Trigger
 from censusd.sync.purge import Calendar, purge
 from tests.tools.library import Library, disk, opened
@@ -245,3 +246,30 @@ def test_promise_5_missing_rows_are_purged_after_their_grace(library: Library) -
     assert operation.counts.purged == 2
     assert library.query("SELECT count(*) FROM files") == [(1,)]
     assert library.query("SELECT path FROM directories") == [("",)]
+    assert purges(library) == [("completed", 2)]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3])
+def test_promise_5_a_purge_that_is_cut_short_has_said_what_it_deleted(
+    library: Library, monkeypatch: pytest.MonkeyPatch, batches: int
+) -> None:
+    library.write("keep")
+    for number in range(5):
+        library.write(f"gone {number}")
+    library.reconcile()
+    for number in range(5):
+        (library.root / f"gone {number}").unlink()
+    library.reconcile()
+    library.query("UPDATE files SET missing_since = missing_since - interval '31 days' WHERE state = 1")
+    monkeypatch.setattr("censusd.sync.purge._AT_ONCE", 2)
+    asked = iter([False] * (batches - 1) + [True])
+    with pytest.raises(CancelledError):
+        purge(library.repository, Trigger.RECONCILIATION, lambda: next(asked), Calendar())
+    assert purges(library) == [("completed", 5 - len(library.missing()))]
+    assert len(library.missing()) == max(0, 5 - 2 * batches)
+
+
+def purges(library: Library) -> list[tuple[str, int]]:
+    """What the journal says of them."""
+    statement = "SELECT status, files_purged FROM sync_operations WHERE operation_type = 'purge'"
+    return [(str(status), purged) for status, purged in library.query(statement)]

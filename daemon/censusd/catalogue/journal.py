@@ -66,6 +66,12 @@ def record(cursor: Cursor, lease: Lease, operation: SyncOperation) -> int:
     return int(_one(cursor)[0])
 
 
+def extend_purge(cursor: Cursor, repository_id: UUID, operation: SyncOperation) -> None:
+    """Have the row of a purge, once recorded, say what it has deleted until now, in the transaction that deletes."""
+    values = {"id": operation.id, "purged": operation.counts.purged, "duration": operation.duration}
+    cursor.execute(_SQL.extend_purge, values | {"repository": repository_id})
+
+
 def add_to_stretch(cursor: Cursor, repository_id: UUID, operation: SyncOperation) -> int:
     """Record one batch of a stretch of deep scanning, in the batch's transaction. Returns the number of the row.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -47,7 +48,8 @@ def purge(
 ) -> SyncOperation | None:
     """Delete what has been missing for longer than the grace period, and journal rows that are older than is kept.
 
-    If the clock was set, no grace period is over any sooner for it.
+    If the clock was set, no grace period is over any sooner for it. The journal has a row from the first file on that
+    is deleted, and it is true after each transaction: whoever ends in between leaves nothing unsaid.
 
     Returns:
         What was done, or None if there was nothing to purge.
@@ -56,14 +58,15 @@ def purge(
         CancelledError: it was asked to stop; what was committed stays.
         CatalogueError: the database refused, or is away.
     """
-    started, counts, rules = time.monotonic(), Counts(), repository.rules
+    started, rules, operation = time.monotonic(), repository.rules, None
     _outlast_jump(repository, calendar)
     while rules.missing_grace is not None:
         with repository.catalogue.transaction() as cursor:
             change = repositories.begin_write(cursor, repository.lease)
             purged = files.purge(cursor, repository.id, rules.missing_grace, _AT_ONCE)
-            counts.purged += purged
             if purged:
+                before = operation or _beginning(repository, trigger)
+                operation = _journalled(cursor, repository, before, purged, time.monotonic() - started)
                 repositories.notify(cursor, repository.id, change)
         _go_on(cancelled)
         if purged < _AT_ONCE:
@@ -79,19 +82,31 @@ def purge(
     with repository.catalogue.transaction() as cursor:
         repositories.begin_write(cursor, repository.lease)
         journal.trim(cursor, repository.id, rules.journal_keep, _AT_ONCE)
-        if not counts.purged:
-            return None
-        operation = SyncOperation(
-            id=0,
-            repository_id=repository.id,
-            type=OperationType.PURGE,
-            trigger=trigger,
-            scope="/",
-            status=OperationStatus.COMPLETED,
-            counts=counts,
-            duration=time.monotonic() - started,
-        )
-        journal.record(cursor, repository.lease, operation)
+    return operation
+
+
+def _beginning(repository: Repository, trigger: Trigger) -> SyncOperation:
+    """A purge of nothing, which the journal has not got yet."""
+    return SyncOperation(
+        id=0,
+        repository_id=repository.id,
+        type=OperationType.PURGE,
+        trigger=trigger,
+        scope="/",
+        status=OperationStatus.COMPLETED,
+        counts=Counts(),
+        duration=0.0,
+    )
+
+
+def _journalled(
+    cursor: Cursor, repository: Repository, operation: SyncOperation, purged: int, duration: float
+) -> SyncOperation:
+    """The same purge with so many files more, as the journal has it now."""
+    operation = replace(operation, counts=Counts(purged=operation.counts.purged + purged), duration=duration)
+    if not operation.id:
+        return replace(operation, id=journal.record(cursor, repository.lease, operation))
+    journal.extend_purge(cursor, repository.id, operation)
     return operation
 
 

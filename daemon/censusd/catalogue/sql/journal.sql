@@ -25,6 +25,11 @@ SELECT %(repository)s, %(type)s, %(trigger)s, %(scope)s, %(status)s, %(token)s, 
        clock_timestamp() - make_interval(secs => %(duration)s), clock_timestamp(), round(%(duration)s * 1000)
 RETURNING id
 
+-- name: extend_purge
+UPDATE sync_operations
+   SET files_purged = %(purged)s, end_time = clock_timestamp(), duration_ms = round(%(duration)s * 1000)
+ WHERE repository_id = %(repository)s AND id = %(id)s
+
 -- name: begin_stretch
 INSERT INTO sync_operations (repository_id, operation_type, trigger, scope, status, files_scanned,
        problems, bytes_hashed, files_corrupt, start_time, end_time, duration_ms)
