@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from censusd.sync.standing import Phase
 from tests.tools.disks import make_squashfs
 from tests.tools.living import LivingLibrary, living
 from tests.tools.operations import ANCHOR
-from tests.tools.private import privately
+from tests.tools.private import privately, unmount_between_uses
 from tests.tools.volumes import WATCHES, Volume, chosen, mounted, mounted_anew, needs_root, replay
 from tests.tools.waiting import until
 from tests.tools.watching import fanotify_refusal
@@ -160,7 +159,7 @@ def many_kinds(directory: str, database: str) -> None:
             touch("one")
             before = library.ids()
             device = os.stat(root / "xfs").st_dev
-            subprocess.run(["umount", root / "xfs"], check=True)
+            unmount_between_uses(root / "xfs")
             until(lambda: library.worker.phase is Phase.OFFLINE)
             with mounted(volumes["xfs"], elsewhere):
                 (elsewhere / "one").rename(elsewhere / "deep/moved")

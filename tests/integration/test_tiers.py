@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from censusd.sync.standing import Phase
 from tests.tools.living import DEADLINE, LivingLibrary, living
 from tests.tools.operations import ANCHOR, Operations
 from tests.tools.oracle import look_at
-from tests.tools.private import mount, privately, unmount
+from tests.tools.private import mount, privately, unmount, unmount_between_uses
 from tests.tools.tiny_fuse import tiny_fuse
 from tests.tools.waiting import until
 from tests.tools.watching import fanotify_refusal
@@ -132,7 +131,7 @@ def mount_below(directory: str, database: str) -> None:
                     assert tier_of(alone) == usual
                 (library.root / "plain/another").touch()
                 until(lambda: "plain/another" in library.records())
-                subprocess.run(["umount", str(library.root / "fuse")], check=True)
+                unmount_between_uses(library.root / "fuse")  # it is looked at all the time
             # It is on record, so its absence is nobody's to judge but an operator's.
             until(lambda: library.worker.phase is Phase.OFFLINE)
             release = Request(Kind.RECONCILE, Trigger.MANUAL, options=Options(released=True))

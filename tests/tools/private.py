@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.tools.waiting import until
+
 CHECKOUT = Path(__file__).parents[2]
 NOBODY = 65534
 _MODULE = "tests.tools.private"
@@ -114,6 +116,11 @@ def mount(kind: str, point: Path, *, bind: Path | None = None) -> None:
 def unmount(point: Path) -> None:
     """Unmount what is on top at ``point``, though it may be in use."""
     subprocess.run(["umount", "--lazy", str(point)], check=True)
+
+
+def unmount_between_uses(point: Path) -> None:
+    """Unmount what others look at now and then: trying as often as it takes for nobody to be at it."""
+    until(lambda: not subprocess.run(["umount", str(point)], stderr=subprocess.DEVNULL, check=False).returncode)
 
 
 def become_nobody(*directories: Path) -> None:
