@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from censusd.errors import CancelledError
 from censusd.filesystem import crew
 from censusd.filesystem.crew import Help
-from censusd.model import Scope, SyncOperation, Trigger
+from censusd.model import Counts, Scope, SyncOperation, Trigger
 from censusd.sync import reconciler
 from censusd.sync.reconciler import Hooks, Reconciler
 from tests.tools.library import Library, disk
@@ -48,25 +47,23 @@ def test_every_amount_of_help_gives_the_same(tmp_path: Path, make_library: Calla
     fill(root / "003/00999", 10_100)
     libraries = [make_library(root, f"library-{number}") for number in range(len(HELP))]
 
-    def same() -> dict[str, int]:
+    def same() -> Counts:
         """What each library's next pass counts."""
-        first, *others = [
-            asdict(reconcile(library, terms).counts) for library, terms in zip(libraries, HELP, strict=True)
-        ]
+        first, *others = [reconcile(library, terms).counts for library, terms in zip(libraries, HELP, strict=True)]
         assert all(other == first for other in others)
         for library in libraries:
             assert library.records() == disk(root)
         return first
 
-    assert same()["added"] == 2400 + 10_100
-    assert same() == {**dict.fromkeys(same(), 0), "files_scanned": 12_500, "directories": 306}
+    assert same().added == 2400 + 10_100
+    assert same() == Counts(files_scanned=12_500, directories=306)
     change_one_percent(root, 1)
     shutil.rmtree(root / "002/00201")
     (root / "002/00202").rename(root / "001/moved")
     (root / "002/00203/img_00001.jpg").rename(root / "000/moved.jpg")
     counts = same()
-    assert (counts["directories_moved"], counts["moved"] > 0, counts["removed"] > 8) == (1, True, True)
-    assert same()["files_scanned"] == counts["files_scanned"]
+    assert (counts.directories_moved, counts.moved > 0, counts.removed > 8) == (1, True, True)
+    assert same().files_scanned == counts.files_scanned
     assert not helpers()
 
 
