@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from censusd.catalogue import files
 from censusd.catalogue.connection import Catalogue
 from censusd.model import Scope, Trigger
 from censusd.sync.links import Elsewhere
+from censusd.sync.upkeep import Upkeep
 from tests.tools.library import Library, disk
-from tests.tools.living import LivingLibrary, living
+from tests.tools.living import DEADLINE, LivingLibrary, living
 from tests.tools.waiting import until
 
 NO_INODE = -(1 << 63)
@@ -117,6 +120,31 @@ def test_a_file_written_under_a_name_outside(tmp_path: Path, catalogue: Catalogu
         library.check()
         outside.unlink()
         until(lambda: library.query("SELECT DISTINCT links FROM files") == [(2,)])
+
+
+def test_a_look_that_had_to_wait_is_not_the_last_for_long(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a database that was away: it was no work, and nobody has to be spared another one."""
+    library = LivingLibrary(tmp_path / "tree", catalogue, tmp_path / "cookies")
+    library.terms = replace(library.terms, watch=replace(library.terms.watch, poll_interval=0.2))
+    outside, inside = tmp_path / "outside", library.root / "inside"
+    inside.write_text("x")
+    os.link(inside, outside)
+    look, waited = Upkeep.look_at_linked, threading.Event()
+
+    def look_and_wait(upkeep: Upkeep) -> bool:
+        is_all = look(upkeep)
+        if not waited.is_set():
+            time.sleep(3.0)  # what is tested
+            waited.set()
+        return is_all
+
+    monkeypatch.setattr(Upkeep, "look_at_linked", look_and_wait)
+    with living(library):
+        assert waited.wait(DEADLINE)
+        outside.write_text("something longer")
+        until(lambda: {stat[0] for stat in library.records().values()} == {16}, within=20)
 
 
 def test_only_files_with_names_elsewhere_are_looked_at(linked: Library, tmp_path: Path) -> None:

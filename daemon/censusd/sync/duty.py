@@ -31,6 +31,8 @@ _TICK: Final = 1.0
 _ROOT_EVERY: Final = 2.0
 _MOST_ROUNDS: Final = 10
 _REST_PER_LOOK: Final = 20.0
+_POLLS_RESTED: Final = 4.0
+"""How many times ``poll_interval`` the longest rest is: what a look waited for may have been the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +213,10 @@ class Duty:
         """Look at some files with names that nobody watches, for a small share of the time at most."""
         began = time.monotonic()
         is_all = self.upkeep.look_at_linked()
-        rest = _REST_PER_LOOK * (time.monotonic() - began)
+        interval = self._terms.watch.poll_interval
+        rest = min(_REST_PER_LOOK * (time.monotonic() - began), _POLLS_RESTED * interval)
         if is_all:
-            rest = max(rest, self._terms.watch.poll_interval)
+            rest = max(rest, interval)
         self._look_at_linked_at = time.monotonic() + rest
 
     def _realtime(self, take: Callable[[], Scope]) -> SyncOperation | None:
