@@ -58,15 +58,14 @@ def purge(
         CancelledError: it was asked to stop; what was committed stays.
         CatalogueError: the database refused, or is away.
     """
-    started, rules, operation = time.monotonic(), repository.rules, None
+    started, rules, operation = time.monotonic(), repository.rules, _beginning(repository, trigger)
     _outlast_jump(repository, calendar)
     while rules.missing_grace is not None:
         with repository.catalogue.transaction() as cursor:
             change = repositories.begin_write(cursor, repository.lease)
             purged = files.purge(cursor, repository.id, rules.missing_grace, _AT_ONCE)
             if purged:
-                before = operation or _beginning(repository, trigger)
-                operation = _journalled(cursor, repository, before, purged, time.monotonic() - started)
+                operation = _journalled(cursor, repository, operation, purged, time.monotonic() - started)
                 repositories.notify(cursor, repository.id, change)
         _go_on(cancelled)
         if purged < _AT_ONCE:
@@ -82,7 +81,7 @@ def purge(
     with repository.catalogue.transaction() as cursor:
         repositories.begin_write(cursor, repository.lease)
         journal.trim(cursor, repository.id, rules.journal_keep, _AT_ONCE)
-    return operation
+    return operation if operation.id else None
 
 
 def _beginning(repository: Repository, trigger: Trigger) -> SyncOperation:
